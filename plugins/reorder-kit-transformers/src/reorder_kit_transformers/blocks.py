@@ -72,7 +72,8 @@ class Blocks:
             by_patch = holder((self.plan.grid.height, self.plan.grid.width))[0]
         rows = self.rows
         assert rows is not None  # for a type checker: there are biases
-        return by_patch[:, rows[:, :, None], rows[:, None, :]].movedim(1, 0)
+        by_slot_pairs: Tensor = by_patch[:, rows[:, :, None], rows[:, None, :]].movedim(1, 0)
+        return by_slot_pairs
 
 
 def _visible(valid: Bool[Tensor, "batch slot"] | None, prefix: int) -> Bool[Tensor, "batch 1 1 token"] | None:
