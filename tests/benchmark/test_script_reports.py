@@ -46,7 +46,7 @@ def test_reading_less(checker, tmp_path):
         "| 16 | raced | 0.700 | 0.800, 0.600 | 0.160 | 16.00 | 20 |",
         "| 16 | strided | 0.500 | 0.500, 0.500 | 0.160 | 16.00 | 20 |",
         "",
-        "16 patches: raced is +0.200 ± 0.100 against strided: the bar holds.",
+        "16 patches: raced is +0.200 ± 0.100 against strided: the criterion holds.",
     ]
 
 
