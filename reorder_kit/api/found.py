@@ -1,4 +1,4 @@
-"""What is found while a run reads its images, as warnings."""
+"""Warnings about what a run finds while reading its images."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 
 class FindingWarnings:
-    """Follows runs, and warns of each thing that is found once, for all runs and splits.
+    """Follows runs and warns of each finding once across all runs and splits.
 
     Args:
-        caller: where the warnings appear.
+        caller: the caller at whose line the warnings appear.
     """
 
     def __init__(self, caller: Caller) -> None:
@@ -30,13 +30,13 @@ class FindingWarnings:
 
     @hookimpl
     def epoch_finished(self, run: RunInfo, record: EpochRecord) -> None:
-        """Warn of images that could not be read, and of what was found in the others."""
+        """Warn of unreadable images and of findings about the others."""
         self._warn_of_unreadable(run, [*record.unreadable, *record.validation.unreadable])
         self._warn_of(run, merged([*record.findings, *record.validation.findings]))
 
     @hookimpl
     def run_finished(self, run: RunInfo, result: RunResult) -> None:
-        """The same of test images."""
+        """The same for test images."""
         self._warn_of_unreadable(run, result.metrics.test.unreadable)
         self._warn_of(run, result.metrics.test.findings)
 

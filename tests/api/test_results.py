@@ -160,7 +160,7 @@ def test_an_order_of_another_grid_is_refused(run: FinishedRun, host: PluginHost)
 
 
 def test_an_unknown_split_is_refused(run: FinishedRun) -> None:
-    with pytest.raises(ReorderKitError, match="no split 'train'"):
+    with pytest.raises(ReorderKitError, match="unknown split 'train'"):
         reorder_kit.evaluate(run, split="train")  # type: ignore[arg-type]
 
 

@@ -201,7 +201,7 @@ def test_its_report_says_what_was_compared(finished, host):
     rows = [[cell.text for cell in row] for row in figures.blocks[0].rows]
     assert [row[0] for row in rows] == ["trial", "blank", "random-fixed", "shorter", "first-class"]
     assert [row[-2] == "" for row in rows] == [False, True, False, False, True]  # the validation metric
-    assert rows[4][4] == "+0.0"  # the run is ahead by, on the same images
+    assert rows[4][4] == "+0.0"  # the run is ahead by this much on the same images
 
 
 def test_the_order_of_batches_is_random_but_always_the_same(finished, host, tmp_path):

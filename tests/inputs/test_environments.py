@@ -58,7 +58,7 @@ def test_a_full_disk_on_standard_output_is_told_in_words(command):
     with Path("/dev/full").open("w") as full:
         done = call(*command, stdout=full)
     assert done.returncode == 2
-    assert done.stderr.decode() == "error: standard output: cannot be written: No space left on device\n"
+    assert done.stderr.decode() == "error: cannot write to standard output: No space left on device\n"
 
 
 @pytest.mark.slow

@@ -143,8 +143,8 @@ def test_what_selects_is_told_from_what_orders(shown):
 
 def test_what_is_missing_is_said(shown, stored, hostile):
     notices = [each.text for each in shown.all("p", role="note")]
-    assert "This study is not finished: 2 runs are not trained yet. Figures are of those that are." in notices
-    assert "1 run failed; the reasons stand below." in notices
+    assert "This study is not finished: 2 runs are not trained yet. The figures cover the finished runs." in notices
+    assert "1 run failed; the reasons are listed below." in notices
     assert shown.table("failures") == [stored["failures"][0]]
     assert hostile in shown.table("failures")[0]["reason"]
 
