@@ -63,9 +63,8 @@ def learner(
     Args:
         name: the name of the order-learner.
         patches: the patches of an image: a grid, its height and width, as in ``(2, 3)`` or ``"2x3"``, or their number.
-            A
-        number stands for the grid of the start if that is known; otherwise a square number is a square grid, and any
-        other number a single row.
+            A number stands for the grid of the start if that is known; otherwise a square number is a square grid, and
+            any other number a single row.
         start: the order to start from: anything that :func:`reorder_kit.load_order` accepts.
         epochs: epochs of the whole run, the unit of options such as ``warmup_epochs``.
         steps_per_epoch: optimizer steps per epoch.
@@ -105,8 +104,7 @@ class LearnedOrder(nn.Module):
 
     Raises:
         ReorderKitError: if epochs or steps are invalid, if the search is to be followed by new weights, which this
-            class
-        cannot create, or if the policy does not begin with the start.
+            class cannot create, or if the policy does not begin with the start.
     """
 
     def __init__(
@@ -156,7 +154,7 @@ class LearnedOrder(nn.Module):
 
         Args:
             evaluate: called with a proposal and a number of images (None for all), returns the reward of each image,
-            without gradient and always on the same images.
+                without gradient and always on the same images.
 
         Raises:
             ReorderKitError: if it returns invalid rewards, as in :meth:`loss`.
@@ -197,15 +195,13 @@ class LearnedOrder(nn.Module):
 
         Args:
             passes: the proposal that the images were read in, with a ``reward``; or, if a step reads them several
-                times, all
-            passes of the step (:class:`~reorder_kit.interfaces.Pass`), those of each repeat together.
+                times, all passes of the step (:class:`~reorder_kit.interfaces.Pass`), those of each repeat together.
             reward: the reward of each image, such as its negative loss. It is used without its gradient.
             batch: images and targets, for learners that look at targets.
 
         Raises:
             ReorderKitError: if the reward is not one number per image, or is NaN or infinite. On a GPU,
-                :meth:`best_order` or
-            :meth:`metrics` raises the latter.
+                :meth:`best_order` or :meth:`metrics` raises the latter.
         """
         if isinstance(passes, Proposal):
             if reward is None:

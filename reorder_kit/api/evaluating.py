@@ -100,8 +100,7 @@ def evaluate(
         run: the run folder, or what :func:`reorder_kit.run` or :func:`reorder_kit.load_run` returned.
         orders: one or more other orders: orders themselves, names of orderings, order files, runs, or patch numbers.
         keep: one or more shares of all patches; the model then reads only the first patches of its own order. 1 stands
-            for
-        all slots of its own order. The results are saved in the run folder for the report.
+            for all slots of its own order. The results are saved in the run folder for the report.
         split: the images to evaluate on, ``"test"`` or ``"validation"``.
         places: where its data is now, if it has moved, as in ``{"data.root": "/data/photos"}``.
         allow_download: let its data source download what is missing.

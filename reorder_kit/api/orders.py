@@ -51,12 +51,11 @@ def load_order(
 
     Args:
         source: a file (``.json``, ``.npy``, ``.safetensors``); the folder of a finished run, a loaded run, or a result
-        that knows its folder; the patch in each slot, as an array, tensor or list; an order; or the name of an
-        ordering. Text that names an ordering means the ordering, with a warning if a file or folder has the same
-        name; ``"./row"`` and ``Path("row")`` mean the file.
+            that knows its folder; the patch in each slot, as an array, tensor or list; an order; or the name of an
+            ordering. Text that names an ordering means the ordering, with a warning if a file or folder has the same
+            name; ``"./row"`` and ``Path("row")`` mean the file.
         grid: the grid that the order must have, as ``(14, 14)``, ``"14x14"`` or a :class:`Grid`; required for the name
-            of
-        an ordering, and for an array or a ``.npy`` file that leaves patches out.
+            of an ordering, and for an array or a ``.npy`` file that leaves patches out.
         host: the plugins; all installed ones if not given.
 
     Raises:
@@ -64,7 +63,7 @@ def load_order(
 
     Warns:
         ReorderKitWarning: if the run has no single order and this is its consensus; if it orders again before a later
-        block and this is the composed order; or if a file has the same name as the ordering.
+            block and this is the composed order; or if a file has the same name as the ordering.
     """
     found = order_from(source, None if grid is None else Grid.of(grid), host)
     caller = Caller.here()

@@ -41,10 +41,9 @@ def predict(
 
     Args:
         run: the folder of a finished run, or what :func:`run` or :func:`load_run` returned; the model of a loaded run
-            is
-        moved to the device.
+            is moved to the device.
         images: one or more files, folders (searched with their subfolders), Pillow images, or arrays (row, column) or
-        (row, column, channel) of uint8 or uint16.
+            (row, column, channel) of uint8 or uint16.
         threshold: the least probability (multi-label) or score (detection) that is reported; the task's own if not
             given.
         device: a value of ``train.device``; the recipe's if not given, or an available device if that one is missing.
@@ -56,7 +55,7 @@ def predict(
 
     Raises:
         ReorderKitError: if the run is not finished or cannot be opened, its data source or task does not support
-        predictions, or an argument is not an image.
+            predictions, or an argument is not an image.
     """
     # Imported on first use: accelerate takes seconds.
     from reorder_kit.training.predict_run import predict_run

@@ -74,7 +74,7 @@ def study(
         dry_run: train nothing, and return what would be trained and compared.
         jobs: runs at a time, in processes of one thread each; if not given, one per GPU, or one without a GPU.
         submit: train each run as a cluster job with these submitit parameters, such as ``{"slurm_partition": "gpu"}``;
-        on this machine if not given.
+            on this machine if not given.
         smoke: first train a few steps of every row, to check that it runs at all.
         progress: show progress; if not given, in notebooks and if standard error is a terminal.
 

@@ -36,8 +36,7 @@ def wrap(
 
     Raises:
         ReorderKitError: if the model cannot read in another order, the order does not fit its grid, or the order is
-            partial
-        and patches overlap.
+            partial and patches overlap.
 
     Warns:
         UserWarning: as :func:`reorder_kit.load_order`, about a run that has no single order.

@@ -33,10 +33,10 @@ def read_in_order(module, inputs, tokens):
     return torch.cat([tokens[:, :extra], tokens[:, extra:][:, module.{buffer}]], dim=1)
 
 
-model.patch_embed.register_forward_pre_hook(check_size) model.{after}.register_buffer("{buffer}", order,
-persistent=False) model.{after}.register_forward_hook(read_in_order) model.forward_intermediates = None  # it would
-return maps of patches in reading order
-"""
+model.patch_embed.register_forward_pre_hook(check_size)
+model.{after}.register_buffer("{buffer}", order, persistent=False)
+model.{after}.register_forward_hook(read_in_order)
+model.forward_intermediates = None  # it would return maps of patches in reading order"""
 
 _PREFIX = "model.num_prefix_tokens"
 

@@ -52,8 +52,7 @@ def page_of(source: Path, host: PluginHost, places: Places = ()) -> Page:
 
     Raises:
         ReorderKitError: if it is not such a folder, the run is not finished, one of its files is damaged, or the data
-            is
-        not in the given place.
+            is not in the given place.
     """
     study, folder = source / STUDY_FILE, RunFolder(source)
     if study.exists():

@@ -26,7 +26,7 @@ class AgainstBest:
         pool: places in the table, the best on validation first.
         scores: the scores of the order and of the best fixed one.
         held_out: the scores of the order and, for every seed, of the fixed order that the other half of the seeds would
-        choose; None with fewer than two seeds.
+            choose; None with fewer than two seeds.
         left_out: places of fixed rows that were excluded.
     """
 

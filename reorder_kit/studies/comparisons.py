@@ -45,8 +45,7 @@ def compare(
     Args:
         rows: the table.
         image_scores: for each row, the contribution of each test image to the score with each seed; None if the metric
-            is
-        not a mean over images.
+            is not a mean over images.
         margin: differences smaller than this count as none, in units of the metric.
         alpha: significance level of the tests, after correction.
         seed: seed of the resampling.

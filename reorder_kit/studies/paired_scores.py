@@ -23,7 +23,7 @@ class PairedScores:
     Args:
         values: the headline metric.
         images: the contribution of each image, for every row; None if that is not known for all rows, or they were not
-        tested on the same images.
+            tested on the same images.
         higher_is_better: whether higher scores are better.
     """
 

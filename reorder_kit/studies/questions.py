@@ -50,7 +50,7 @@ class Asked:
     Args:
         question: the question.
         rows: indices in the table; in a pair, the first is compared with the second; for ``best-fixed``, the first is
-        compared with the best of the others.
+            compared with the best of the others.
     """
 
     question: Question

@@ -38,7 +38,7 @@ class Row:
         seconds: mean time of a run.
         left_out: patches that the order of the first seed leaves without a slot.
         spread: mean over seeds of how much the orders of images differ: their mean Kendall distance to their consensus;
-        None if all images have the same order.
+            None if all images have the same order.
         validation: the headline metric on validation images with each seed; empty if unknown.
         origin: where the starting order comes from: a ``rule``, one that is ``random``, a ``file``, or ``chosen`` by a
             prior or a race.
@@ -83,14 +83,12 @@ class Comparison:
         data: name of the data in the study.
         backbone: name of the backbone in the study.
         rows: indices in the study's table; in a pair, the first is compared with the second; fixed orders are sorted
-            from
-        best to worst.
+            from best to worst.
         difference: how much better the first is than the second over paired seeds or, for more than two rows, the best
-        than the worst; its values are those of the common seeds.
+            than the worst; its values are those of the common seeds.
         effect_size: mean of the paired differences over their standard deviation (Cohen's d_z); None if undefined.
         p: p-value of the test that decides. A loss against the best fixed order must also show when each half of the
-            seeds
-        is compared with the order that the other half chose: p is the larger of the two.
+            seeds is compared with the order that the other half chose: p is the larger of the two.
         p_holm: p after Holm's correction over all comparisons of the study with the same question.
         margin: differences smaller than this count as none, in units of the metric.
         verdict: ``equivalent`` if the difference is surely within the margin, each comparison at alpha; else
@@ -98,13 +96,11 @@ class Comparison:
         sentence: the verdict in words, with figures.
         other_p: p-value of the test that does not decide, before correction; None if it was not run.
         pool: for ``best-fixed``, indices of the fixed orders of which the second row is the best; the best on
-            validation
-        comes first.
+            validation comes first.
         left_out: for ``best-fixed``, indices of fixed orders that are not yet in the pool, with fewer than half of the
-        first row's seeds, or without all validation scores.
+            first row's seeds, or without all validation scores.
         seeds_needed: about how many seeds would show the difference, or one the size of the margin if it is unclear;
-            None
-        if there are enough.
+            None if there are enough.
         length: training length of its rows as a multiple of the recipe's.
     """
 

@@ -182,7 +182,7 @@ def test_the_runs_and_the_table_of_a_study_are_checked(cli, trained, tmp_path):
     study_result("top1", True, (row,), ()).write(tmp_path / "study" / "study.json")
     done = cli("doctor", "study")
     assert done.exit_code == 2
-    assert "study/cells/a/result.json: scores " in done.stdout
+    assert "study/cells/a/result.json: the score is " in done.stdout
     assert ", and 0.123 in study.json" in done.stdout
     (tmp_path / "study" / "study.json").write_text("{}")
     assert "study/study.json: format_version None is not 1" in cli("doctor", "study").stdout

@@ -114,7 +114,7 @@ def test_an_order_of_clips_has_no_lines(cli, trained, monkeypatch):
     monkeypatch.setattr(RunFolder, "read_order", lambda folder: stored)
     done = cli("export-order", trained.folder, "--to", "out", "--timm", "vit_tiny_patch16_224")
     assert done.exit_code == 2
-    assert "clips of 2 frames, and timm's models read single images" in done.stderr
+    assert "clips of 2 frames, but timm models read single images" in done.stderr
     printed = cli("export-order", trained.folder, "--to", "out").stdout
     assert "No lines for timm" in printed
     assert "import" not in printed

@@ -205,7 +205,7 @@ def register_priors():
     for option in (["--fit-vq"], ["--vq", "vq.safetensors"]):
         done = cli("prior", "trial.yaml", "--prior", "first", *option)
         assert done.exit_code == 2
-        assert "first uses pixels, not tokens" in done.stderr
+        assert "first looks at pixels, not at tokens" in done.stderr
     done = cli("prior", "trial.yaml", "--prior", "first", "--images", 50)
     assert done.stdout.startswith("first on 50 training images of trial.yaml")
 

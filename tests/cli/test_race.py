@@ -17,9 +17,9 @@ from reorder_kit.race.plan import RacePlan, Rung
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["--budget", "0"], "error: a budget of 0 full training runs cannot be spent"),
-        (["--budget", "-2"], "error: a budget of -2 full training runs cannot be spent"),
-        (["--budget", "nan"], "error: a budget of nan full training runs cannot be spent"),
+        (["--budget", "0"], "error: the budget of 0 full training runs is out of range"),
+        (["--budget", "-2"], "error: the budget of -2 full training runs is out of range"),
+        (["--budget", "nan"], "error: the budget of nan full training runs is out of range"),
         (["--seeds", "-1"], "error: --seeds -1: give 0 to 1,000 fresh seeds"),
         (["--submit"], "error: --submit needs the number of workers"),
         (["--submit-option", "a=1"], "error: --submit-option has no effect without --submit"),
@@ -41,7 +41,7 @@ def test_a_race_says_its_cost_before_and_its_winner_after(cli, monkeypatch):
     assert planned.exit_code == 0, planned.stderr
     assert fake.trained == []
     assert "race: a budget of 2 full training runs of 60 steps" in planned.stdout
-    assert "softsort plays no part" in planned.stdout
+    assert "softsort is not used" in planned.stdout
     assert "rung 1: 6 orders, 1 seed, 20 steps: 2 full training runs" in planned.stdout
     done = cli(*asked)
     assert done.exit_code == 0, done.stderr

@@ -88,7 +88,7 @@ def test_a_run_without_a_learner_says_so_and_reads_all_slots(cli):
     done = cli("run", "trial.yaml", *QUICK, "--set", "order.learner=null", "--set", "backbone.readout=mean")
     assert "No order was learned" in done.stdout
     assert "difference" not in done.stdout
-    assert "16 of 16 slots reach the readout: the order selects nothing" in done.stdout
+    assert "16 of 16 slots reach the readout: every patch is read" in done.stdout
 
 
 def test_quiet_leaves_only_what_came_out(cli):
@@ -172,9 +172,9 @@ def test_a_run_says_what_it_reads(trained):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--device", "cpu", "--set", "train.device=cpu"], "--device and --set train.device both give train.device"),
-        (["--device", "cpu", "--set", "train={device: cpu}"], "--device and --set train both give train.device"),
-        (["--seed", "3", "--set", "seed=4"], "--seed and --set seed both give seed"),
+        (["--device", "cpu", "--set", "train.device=cpu"], "--device and --set train.device both set train.device"),
+        (["--device", "cpu", "--set", "train={device: cpu}"], "--device and --set train both set train.device"),
+        (["--seed", "3", "--set", "seed=4"], "--seed and --set seed both set seed"),
         (["--device", "tpu"], "train.device: there is no choice 'tpu'"),
     ],
 )
