@@ -104,7 +104,7 @@ WRONG = [
     (says_what_it_is, Nameless, "name is None"),
     (describes_every_option, Bare, "no description for step"),
     (describes_every_option, Deep, "no description for depth of BareInner"),
-    (refuses_options_it_does_not_have, Tolerant, "no_such_option is taken"),
+    (refuses_options_it_does_not_have, Tolerant, "no_such_option is accepted"),
     (refuses_options_it_does_not_have, Nested, "Inner does not forbid extra options"),
     (reads_its_options_as_it_writes_them, Forgetful, "'step': 3"),
 ]
