@@ -76,7 +76,7 @@ class PlantedOutcome(Record):
         return cls(
             accuracy=Accuracy.of(result.headline, result.metrics.test, result.metrics.validation),
             from_scratch=from_scratch,
-            neighbours=_neighbours(result.order),
+            neighbours=_neighbors(result.order),
             order=result.order.final,
             reach=(result.order.reach.slots, result.order.reach.of),
             seconds=result.seconds,
@@ -171,7 +171,7 @@ def known_answer(experiment: Experiment, grid: Grid) -> Order:
     return answer
 
 
-def _neighbours(order: RunOrder) -> float | None:
+def _neighbors(order: RunOrder) -> float | None:
     """The share of neighboring slots whose patches belong together; None for a consensus, in which no image is read."""
     if order.is_consensus:
         return None

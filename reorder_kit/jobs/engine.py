@@ -75,5 +75,5 @@ def outcomes(work: Sequence[W], executor: Executor[W]) -> Iterator[tuple[W, Any]
         else:
             failures.append((ended.work, ended.failure))
     if failures:
-        told = "\n".join(f"{work}: {failure.reason}\n{failure.details}".rstrip() for work, failure in failures)
-        raise ReorderKitError(told, failures[0][1].hint)
+        reasons = "\n".join(f"{work}: {failure.reason}\n{failure.details}".rstrip() for work, failure in failures)
+        raise ReorderKitError(reasons, failures[0][1].hint)

@@ -50,10 +50,10 @@ class Failure:
     @classmethod
     def of(cls, error: Exception) -> Failure:
         """Describe the error that stopped the work."""
-        told = error_of_machine(error) or error
+        explained = error_of_machine(error) or error
         details = "".join(traceback.format_exception(error))
-        if isinstance(told, ReorderKitError):
-            return cls(told.message, told.hint, "" if told.__cause__ is None else details)
+        if isinstance(explained, ReorderKitError):
+            return cls(explained.message, explained.hint, "" if explained.__cause__ is None else details)
         return cls(f"{type(error).__name__}: {error}", details=details)
 
     def __str__(self) -> str:

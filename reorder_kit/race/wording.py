@@ -106,11 +106,11 @@ def _comparison(line: EqualCost, winner: EqualCost, are_shares: bool) -> str:
         return f"It is also the {against}."
     assert line.behind is not None
     mean, low, high = line.behind.ends
-    told = signed(mean, are_shares)
+    change = signed(mean, are_shares)
     if line.behind.low is None:
         verb = "wins" if mean > 0 else "loses" if mean < 0 else "ties"
-        return f"{_at_cost(line, winner)} it {verb} against the {against}: {told}, without an interval."
-    interval = f"{told} ({signed(low, are_shares)} to {signed(high, are_shares)})"
+        return f"{_at_cost(line, winner)} it {verb} against the {against}: {change}, without an interval."
+    interval = f"{change} ({signed(low, are_shares)} to {signed(high, are_shares)})"
     if low <= 0 <= high:
         return (
             f"{_at_cost(line, winner)} it is not distinguishable from the {against}: {interval}; "

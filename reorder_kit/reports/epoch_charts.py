@@ -79,10 +79,10 @@ def _chart(
 ) -> Chart | None:
     """A chart of the groups whose values are not all zero; None if there are none."""
     lines = [mean_line(group, runs, value_of, looks.get(group)) for group, runs in groups.items()]
-    told = [line for line in lines if line.has_values and any(value != 0 for value in line.values)]
-    if not told:
+    moving = [line for line in lines if line.has_values and any(value != 0 for value in line.values)]
+    if not moving:
         return None
-    return line_chart(name, title, told, axis="epoch", alt=_words(title, told), bands=bands, note=note, zero=zero)
+    return line_chart(name, title, moving, axis="epoch", alt=_words(title, moving), bands=bands, note=note, zero=zero)
 
 
 def _words(title: str, lines: Sequence[Line]) -> str:

@@ -214,8 +214,8 @@ def _searches(groups: Sequence[Group], learned: _Runs, headline: str, looks: Loo
 def _curves(groups: Sequence[Group], runs: _Runs, headline: str, looks: Looks) -> list[Chart]:
     charts = []
     for group in groups:
-        told = [row for row in _rows(group, runs) if row.control in (None, LearnedStatic.name)]
-        own = {label_of(row): runs[row] for row in told}
+        shown = [row for row in _rows(group, runs) if row.control in (None, LearnedStatic.name)]
+        own = {label_of(row): runs[row] for row in shown}
         found = learning_charts(f"curves-{group.key}", own, headline, looks) if own else []
         charts += [_titled(chart, group) for chart in found]
     return charts

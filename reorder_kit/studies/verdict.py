@@ -92,10 +92,10 @@ def _gain(learned: Comparison, found: Sequence[Comparison], words: Wording) -> s
     said = f"With {words.case(learned)}, {words.row(learned.rows[0])} gains {words.size(learned)}"
     if unsure := words.unsure(learned):
         said += f" ({unsure})"
-    scratch = _beside(learned, LearnedStatic.name, found, words)
+    scratch = _against_start(learned, LearnedStatic.name, found, words)
     if scratch is not None:
         said += f", {_from_scratch(scratch, words)}"
-    noise = _beside(learned, NullReward.name, found, words)
+    noise = _against_start(learned, NullReward.name, found, words)
     if noise is not None and is_gain(noise):
         said += f"; with noise for a reward it gains {words.size(noise)}, so the reward does not explain all of it"
     return f"{said}."
@@ -113,7 +113,7 @@ def _from_scratch(scratch: Comparison, words: Wording) -> str:
     return f"but its order does not hold up from scratch: {within if scratch.verdict == 'equivalent' else costs}"
 
 
-def _beside(learned: Comparison, control: str, found: Sequence[Comparison], words: Wording) -> Comparison | None:
+def _against_start(learned: Comparison, control: str, found: Sequence[Comparison], words: Wording) -> Comparison | None:
     """The comparison of a control of the same learner with the start."""
     row = words.rows[learned.rows[0]]
     for each in (each for each in found if each.question != "best-fixed"):

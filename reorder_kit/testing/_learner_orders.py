@@ -143,11 +143,11 @@ def all_state_is_in_parameters_and_buffers(case: LearnerCase) -> None:
     run that was stopped must continue as if it had not been.
     """
     one, fresh = (Led.by(case, shuffled(case.grid.num_patches, seed), case.grid) for seed in (0, 1))
-    amid = one.during_the_search()
-    one.learn(range(amid))
+    middle = one.during_the_search()
+    one.learn(range(middle))
     fresh.policy.load_state_dict(one.policy.state_dict())
     sequence = one.images(7)
-    for step in (amid, amid + 1, STEPS[-1]):
+    for step in (middle, middle + 1, STEPS[-1]):
         for led in (one, fresh):
             led.move(step)
         _expect_order(fresh.best(sequence), one.best(sequence), "the best order after loading")
@@ -158,7 +158,7 @@ def all_state_is_in_parameters_and_buffers(case: LearnerCase) -> None:
         expect(torch.equal(*losses), f"the losses are {[float(loss.detach()) for loss in losses]}")
         _expect_same(one.read(sequence), fresh.read(sequence))
     for led in (one, fresh):
-        led.learn(range(amid, amid + 3))
+        led.learn(range(middle, middle + 3))
     states = one.policy.state_dict(), fresh.policy.state_dict()
     for name, value in states[0].items():
         expect_close(states[1][name], value, f"{name} differs three steps later", 0, 0)

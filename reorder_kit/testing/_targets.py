@@ -102,7 +102,7 @@ def masks_cover_the_content_of_the_image(case: OpenedCase) -> None:
     """Return a class number for each pixel of the image, as uint8, and ``IGNORED`` for padding."""
     if case.target_kind != MASK:
         return
-    labelled: set[int] = set()
+    labeled: set[int] = set()
     for name, samples in case.samples.items():
         for number, sample in enumerate(samples):
             where = f"image {number} of {name}"
@@ -115,8 +115,8 @@ def masks_cover_the_content_of_the_image(case: OpenedCase) -> None:
             expect((padding == IGNORED).all(), f"padding of {where} is not ignored")
             numbers = set(sample.target.unique().tolist()) - {IGNORED}
             expect(all(0 <= place < len(case.splits.classes) for place in numbers), f"{where} has classes {numbers}")
-            labelled |= numbers if name == "train" else set()
-    expect(labelled, "no pixel of a training image has a class")
+            labeled |= numbers if name == "train" else set()
+    expect(labeled, "no pixel of a training image has a class")
 
 
 @rule

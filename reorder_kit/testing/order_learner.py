@@ -39,7 +39,7 @@ def the_loss_has_a_finite_gradient_for_every_parameter(case: LearnerCase) -> Non
     for grid in case.grids:
         for batch in case.batches:
             led = Led.by(case, shuffled(grid.num_patches), grid)
-            amid = led.during_the_search()
+            middle = led.during_the_search()
             where = f"for {batch} images on a {grid} grid"
             gradients = _gradients(led, batch, where)
             for name, gradient in gradients.items():
@@ -47,7 +47,7 @@ def the_loss_has_a_finite_gradient_for_every_parameter(case: LearnerCase) -> Non
             # A single sample may have nothing to compare with.
             if grid.num_patches == 1 or batch == 1 or all(map(_is_some, gradients.values())):
                 continue
-            led.learn(range(amid, amid + 3))  # a comparison of parts that start equal has no gradient before
+            led.learn(range(middle, middle + 3))  # a comparison of parts that start equal has no gradient before
             later = _gradients(led, batch, where)
             for name, gradient in gradients.items():
                 expect(_is_some(gradient) or _is_some(later[name]), f"the gradient of {name} {where} is zero")
@@ -141,12 +141,12 @@ def uses_the_reward_exactly_if_it_says_so(case: LearnerCase) -> None:
 def _after_rewards(case: LearnerCase, seed: int) -> list[Tensor]:
     """The losses, gradients and state of a policy that took three steps with random rewards."""
     led = Led.by(case, shuffled(case.grid.num_patches), case.grid)
-    amid, optimizer = led.during_the_search(), led.policy.build_optimizer()
+    middle, optimizer = led.during_the_search(), led.policy.build_optimizer()
     sequence, generator = led.images(12), torch.Generator().manual_seed(seed)
     losses = []
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        for step in range(amid, amid + 3):
+        for step in range(middle, middle + 3):
             led.move(step)
             readings = led.readings(sequence)
             losses.append(led.loss(readings, [torch.randn(12, generator=generator) for _ in readings]))
