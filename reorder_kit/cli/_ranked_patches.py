@@ -27,7 +27,7 @@ def rank_patches_of(
 
     Args:
         content: the recipe as plain data, with a prior that ranks patches.
-        recipe: what to call it in messages.
+        recipe: name of the recipe in messages.
         orderings: the orderings to compare the start with.
         images: the number of images to use; the prior's own option if not given.
         host: the available plugins.

@@ -94,13 +94,13 @@ def _cost_of_search(experiment: Experiment) -> list[str]:
     if (trials := experiment.trials) is not None:
         steps = "20 % of its steps" if trials.steps is None else f"{trials.steps} steps"
         found.append(
-            f"before the run, a search of {_epochs(learner.phases(recipe.train.epochs).end_epoch)} of its own, then "
+            f"before the run, a separate search of {_epochs(learner.phases(recipe.train.epochs).end_epoch)}, then "
             f"{2 * trials.seeds} short trainings of {steps}, which compare its order with the start"
             if recipe.train.steps is None
-            else f"before the run, a search of its own, then {2 * trials.seeds} short trainings of {steps}"
+            else f"before the run, a separate search, then {2 * trials.seeds} short trainings of {steps}"
         )
     if passes := learner.extra_passes(recipe.data.batch_size):
-        found.append(f"a step of the search tries orders in {passes:.2g} forward passes of a batch besides its own")
+        found.append(f"a step of the search tries orders in {passes:.2g} extra forward passes of a batch")
     return found
 
 

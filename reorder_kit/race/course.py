@@ -91,7 +91,7 @@ class Course:
         return tuple(dict(pairs))
 
     def require_winner(self) -> Candidate:
-        """The winner of a race that is over.
+        """The winner of a finished race.
 
         Raises:
             ReorderKitError: if every candidate of its last rung diverged.

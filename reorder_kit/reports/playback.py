@@ -89,7 +89,7 @@ class Player:
         return {picture.source: picture for track in self.tracks for picture in track.pictures}
 
     def as_dict(self) -> dict[str, Any]:
-        """For the script of the page."""
+        """The data for the page's script."""
         sources = list(self.pictures)
         tracks = []
         for track in self.tracks:

@@ -93,7 +93,7 @@ def _from_scratch(record: RunRecord, controls: Mapping[str, float]) -> list[str]
     if record.spread is not None:
         which = "consensus order, the same for all images,"
     elif record.slots.reached is None:
-        which = "composed order of all blocks, before block 0 alone,"
+        which = "composed order of all blocks, before block 0 only,"
     said = f"Trained in the {which} from the first step, the score is {scratch:.3f}"
     if FixedStart.name not in controls:
         return [f"{said}."]

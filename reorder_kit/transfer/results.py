@@ -163,7 +163,7 @@ class TransferResult(VersionedRecord):
             spread = words_of_spread(target.spread)
             yield f"{target.name} has no single order: {spread}. Its row is the consensus, in which it was not trained."
         elif target.reached_slots is None:
-            composed = "its row is the composed order, before block 0 alone"
+            composed = "its row is the composed order, before block 0 only"
             yield f"{target.name} also orders before a later block: {composed}."
         for source in self.targets:
             cell = self.cell("scratch", target.name, source.name)

@@ -83,7 +83,7 @@ class TransferRun:
         about: a description.
         content: the recipe.
         folder: its run folder.
-        splits: the folder of the names of images, which runs with the same data share.
+        splits: the folder with the names of images, shared by runs with the same data.
     """
 
     about: str

@@ -91,7 +91,7 @@ def test_a_consensus_and_a_composed_order_are_called_so():
     said = collect(scores(), (0, 1, 2), of_several).verdict
     spread = "each image has its own order; their mean Kendall distance to the consensus is 0.250"
     assert f"a has no single order: {spread}. Its row is the consensus, in which it was not trained." in said
-    assert "b also orders before a later block: its row is the composed order, before block 0 alone." in said
+    assert "b also orders before a later block: its row is the composed order, before block 0 only." in said
     for target in ("a", "b"):
         for order in ("the consensus of a", "the composed order of b"):
             assert any(line.startswith(f"{target}, from scratch in {order}: ") for line in said)
