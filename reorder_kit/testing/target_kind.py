@@ -50,8 +50,8 @@ def has_a_name_and_says_what_a_target_is(case: TargetKindCase) -> None:
 def is_equal_by_name_also_in_another_process(case: TargetKindCase) -> None:
     """Do not override equality and hash, and define the class at the top of a module: loader processes pickle it."""
     sent = pickle.loads(pickle.dumps(case.kind))
-    expect(sent == case.kind, "it is not equal to itself after pickling")
-    expect_equal(hash(sent), hash(case.kind), "the hash after pickling")
+    expect(sent == case.kind, "it is not equal to itself after pickle")
+    expect_equal(hash(sent), hash(case.kind), "the hash after pickle")
     expect(case.kind != case.kind.name, "it is equal to its name")
 
 

@@ -325,7 +325,7 @@ WRONG = [
     (_backbone_facts.has_positions_if_equal_patches_are_distinguished, Lost, "has_positions is False"),
     (_backbone_facts.reach_is_the_slots_that_change_the_readout, ShortSighted, "reach is [False"),
     (_backbone_facts.slots_in_reach_have_influence, StopsGradients, "which slots get a gradient is [False"),
-    (_backbone_facts.idle_options_change_nothing, SaysItsWidthIsIdle, "dim is idle, but with 9 something else"),
+    (_backbone_facts.idle_options_change_nothing, SaysItsWidthIsIdle, "dim is idle, but 9 changes the output"),
     (_backbone_facts.images_of_another_shape_are_refused, Crops, "3x12x40"),
     (_backbone_facts.without_downloads_is_the_same_backbone, Downloads, "still download"),
     (_backbone_sequences.patches_are_row_major_and_embedded_alone, Backwards, "what changes is [14], not [0]"),
@@ -343,7 +343,7 @@ WRONG = [
 ]
 HIERARCHICAL = [
     (_backbone_sequences.each_level_is_restored_by_its_own_order, LosesCells, "level 1"),
-    (_backbone_sequences.padding_in_levels_is_refused_or_not_read, MergesPadding, "level 0 does not say"),
+    (_backbone_sequences.padding_in_levels_is_refused_or_not_read, MergesPadding, "level 0 does not mark"),
     (_backbone_sequences.fewer_slots_than_patches_are_a_shorter_sequence, TakesPartial, "a partial order is accepted"),
 ]
 

@@ -76,7 +76,7 @@ WRONG = [
         learner(phases=lambda _, epochs: Phases(epochs - 5, 5)),
         "run of 1 epochs",
     ),
-    (order_learner.the_loss_has_a_finite_gradient_for_every_parameter, learner(Idle), "no gradient of idle"),
+    (order_learner.the_loss_has_a_finite_gradient_for_every_parameter, learner(Idle), "idle has no gradient"),
     (order_learner.no_temperature_gives_nan, learner(Underflows), "not finite"),
     (order_learner.metrics_are_finite_numbers_in_every_phase, learner(NotANumber), "entropy is nan"),
     (order_learner.uses_the_reward_exactly_if_it_says_so, learner(uses_reward=False), "is False, not True"),
@@ -97,7 +97,7 @@ WRONG = [
     (
         order_learner.the_best_order_follows_the_reward_of_trials_and_nothing_else,
         type("Wrong", (Tries,), {"policy": TakesNone}),
-        "gains 0.0",
+        "by only 0.0",
     ),
     (
         order_learner.a_search_evaluates_as_many_images_as_declared,

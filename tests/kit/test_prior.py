@@ -138,10 +138,10 @@ class Silent(Smooth):
 WRONG = [
     (prior.starts_from_one_order_of_every_patch, Half, "patches that it visits"),
     (prior.starts_from_one_order_of_every_patch, PerImage, "more than one order"),
-    (prior.leaves_out_unread_patches_or_none, TooFew, "of 7 slots, it gives an order with 6"),
+    (prior.leaves_out_unread_patches_or_none, TooFew, "for 7 slots, it gives an order with 6"),
     (prior.starts_from_the_same_order_every_time, Dice, "random stream"),
     (prior.every_order_has_a_finite_score_for_every_image, Divides, "ZeroDivisionError"),
-    (prior.the_score_is_the_mean_over_images, Sum, "no mean"),
+    (prior.the_score_is_the_mean_over_images, Sum, "not the mean"),
     (prior.scores_do_not_depend_on_batches, OverTheBatch, "two batches"),
     (prior.equal_orders_have_equal_scores, ByPlace, "another name"),
     (prior.scores_change_nothing_and_draw_nothing, InPlace, "patches were changed"),

@@ -86,7 +86,7 @@ WRONG = {
     target_kind.takes_no_images_or_all: (Fixed, "taking no images from a batch"),
     target_kind.moves_every_tensor_to_the_device: (Stays, "stays in place"),
     target_kind.presence_has_a_row_for_each_image_and_a_column_for_each_class: (Wide, "(4, 3), not (4, 2)"),
-    target_kind.leaves_the_targets_of_samples_as_they_are: (Boxed, "are changed"),
+    target_kind.leaves_the_targets_of_samples_as_they_are: (Boxed, "were changed"),
 }
 
 

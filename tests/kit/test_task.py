@@ -247,7 +247,7 @@ class Distance(Hits):
 
 def test_a_task_of_a_kind_of_its_own_is_given_targets():
     check_task(Direction, targets=[0.0, 0.5, 1.0, 1.5, 2.0, 2.5])
-    with pytest.raises(ReorderKitError, match="no targets of the kind angle"):
+    with pytest.raises(ReorderKitError, match="no targets of kind angle"):
         check_task(Direction)
     with pytest.raises(ReorderKitError, match="2 targets"):
         check_task(Direction, targets=[0.0, 1.0])
