@@ -85,7 +85,7 @@ def test_a_start_is_a_name_an_order_or_a_file(tmp_path: Path) -> None:
         ({"epochs": 0}, "epochs: 0 must be above 0"),
         ({"epochs": float("nan")}, "epochs: nan must be above 0"),
         ({"epochs": "3"}, "epochs: '3' must be above 0"),
-        ({"search": "then-retrain"}, "only your own loop can make"),
+        ({"search": "then-retrain"}, "only your own loop can do"),
     ],
 )
 def test_mistakes_are_explained(mistake: dict[str, Any], message: str) -> None:
@@ -167,7 +167,7 @@ def test_the_reward_counts_without_its_gradient() -> None:
     losses = torch.arange(8.0).requires_grad_()
     policy.loss(policy.propose(PATCHES), -losses).backward()
     assert losses.grad is None
-    with pytest.raises(ReorderKitError, match="needs the reward"):
+    with pytest.raises(ReorderKitError, match="needs its reward"):
         policy.loss(policy.propose(PATCHES))
 
 

@@ -187,5 +187,5 @@ def test_the_page_is_shown_whole_and_cannot_leave_its_frame(tmp_path: Path) -> N
 
 
 def test_a_report_of_nothing_is_refused(host: PluginHost, tmp_path: Path) -> None:
-    with pytest.raises(ReorderKitError, match="there is no such folder"):
+    with pytest.raises(ReorderKitError, match="folder not found"):
         reorder_kit.report(tmp_path / "nothing", host=host)

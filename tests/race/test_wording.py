@@ -66,7 +66,7 @@ def test_equal_losses_are_called_equal_and_other_costs_are_told() -> None:
     assert sentences[1:] == [
         "To four digits, its loss equals that of snake over 2 seeds of 100 steps: the two are not distinguishable.",
         "At a higher total cost (4 full training runs to 3.5) it wins against the fixed (row, 300 steps): +25.0 "
-        "points; there is no interval.",
+        "points, without an interval.",
         "At a lower total cost (4 full training runs to 5) it loses against the longer (row, 300 steps): -25.0 points "
         "(-50.0 points to -12.5 points).",
     ]
