@@ -183,6 +183,6 @@ def test_the_runs_and_the_table_of_a_study_are_checked(cli, trained, tmp_path):
     done = cli("doctor", "study")
     assert done.exit_code == 2
     assert "study/cells/a/result.json: the score is " in done.stdout
-    assert ", and 0.123 in study.json" in done.stdout
+    assert " here but 0.123 in study.json" in done.stdout
     (tmp_path / "study" / "study.json").write_text("{}")
     assert "study/study.json: format_version None is not 1" in cli("doctor", "study").stdout

@@ -175,5 +175,5 @@ def test_with_fcntl_a_folder_is_held_by_one(tmp_path):
 def test_without_groups_of_processes_many_runs_are_refused_at_use(monkeypatch):
     monkeypatch.delattr(local_processes.os, "setsid")
     processes = LocalProcesses([Slot()])
-    with pytest.raises(ReorderKitError, match="groups of processes"), processes:
+    with pytest.raises(ReorderKitError, match="no process groups"), processes:
         pass

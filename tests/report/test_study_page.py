@@ -222,7 +222,7 @@ def test_rows_of_which_less_is_known_claim_no_order(study_folder, host, tmp_path
     assert [row["spread"] for row in table] == ["0.25" if place == of_learner else "" for place in range(12)]
     notices = [words(each) for each in shown.all("p") if "notice" in each.attributes.get("class", "")]
     assert any(
-        notice.startswith("No single order: local: softsort from random. There each image") for notice in notices
+        notice.startswith("No single order: local: softsort from random. Each image") for notice in notices
     )
 
 
@@ -233,7 +233,7 @@ def test_fixed_orders_that_are_far_from_finished_are_named_once(study_folder, ho
     assert StudyResult.read(tmp_path / "study.json").comparisons[0].left_out == (1,)
     shown = parse(page_of(tmp_path, host).html())
     (said,) = [words(each) for each in shown.all("p", role="note") if "left out" in each.text]
-    assert said.startswith(f"The best fixed order of {first.backbone} is chosen without some: ")
+    assert said.startswith(f"The best fixed order of {first.backbone} was chosen without some orders: ")
 
 
 def test_intervals_of_shares_end_where_shares_do(study_folder, host, tmp_path, parse):

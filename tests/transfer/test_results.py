@@ -70,7 +70,7 @@ def test_words_name_the_selection_and_what_was_transferred(results):
 def test_one_seed_decides_nothing():
     results = collect(scores((0,)), (0,), TARGETS)
     assert {cell.verdict for cell in results.cells} == {"reference", "one seed"}
-    assert "One seed has no interval" in results.verdict[-1]
+    assert "A single seed has no interval" in results.verdict[-1]
 
 
 def test_the_file_and_the_table_say_the_same(results, tmp_path):
