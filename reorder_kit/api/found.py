@@ -26,7 +26,7 @@ class FindingWarnings:
 
     def __init__(self, caller: Caller) -> None:
         self._caller = caller
-        self._told: set[str] = set()
+        self._reported: set[str] = set()
 
     @hookimpl
     def epoch_finished(self, run: RunInfo, record: EpochRecord) -> None:
@@ -41,13 +41,13 @@ class FindingWarnings:
         self._warn_of(run, result.metrics.test.findings)
 
     def _warn_of_unreadable(self, run: RunInfo, names: Iterable[str]) -> None:
-        new = [name for name in dict.fromkeys(names) if name not in self._told]
+        new = [name for name in dict.fromkeys(names) if name not in self._reported]
         if new:
-            self._told.update(new)
+            self._reported.update(new)
             self._caller.warn(f"{run.name}: {describe_unreadable(new)}")
 
     def _warn_of(self, run: RunInfo, findings: Iterable[Finding]) -> None:
         for finding in findings:
-            if finding.what not in self._told:
-                self._told.add(finding.what)
+            if finding.what not in self._reported:
+                self._reported.add(finding.what)
                 self._caller.warn(f"{run.name}: {finding}")
