@@ -194,7 +194,8 @@ def test_its_report_says_what_was_compared(finished, host):
     said = run_verdict(RunRecord.read(RunFolder(folder)))
     blank = result["controls"]["blank"]
     own, black = blank["own"]["test"]["top1"], blank["metrics"]["test"]["top1"]
-    assert f"The control blank, black images, has {black:.3f}; on the same images, the run itself has {own:.3f}." in said
+    figures = f"has {black:.3f}; on the same images, the run itself has {own:.3f}."
+    assert f"The control blank, black images, {figures}" in said
     assert "The control no-image was left out: no test image could be compared; larger batches may help." in said
     page = page_of(folder, host)
     (figures,) = [section for section in page.sections if section.name == "figures"]

@@ -221,9 +221,7 @@ def test_rows_of_which_less_is_known_claim_no_order(study_folder, host, tmp_path
     assert (table[of_learner]["reached_slots"], table[of_learner]["case"]) == ("", "not known")
     assert [row["spread"] for row in table] == ["0.25" if place == of_learner else "" for place in range(12)]
     notices = [words(each) for each in shown.all("p") if "notice" in each.attributes.get("class", "")]
-    assert any(
-        notice.startswith("No single order: local: softsort from random. Each image") for notice in notices
-    )
+    assert any(notice.startswith("No single order: local: softsort from random. Each image") for notice in notices)
 
 
 def test_fixed_orders_that_are_far_from_finished_are_named_once(study_folder, host, tmp_path, parse):
