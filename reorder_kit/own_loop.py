@@ -1,4 +1,4 @@
-"""Order-learners in a training loop of your own, without a recipe or a backbone of this package."""
+"""Order-learners in your own training loop, without a recipe or a backbone of this package."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def learner(
     host: PluginHost | None = None,
     **options: Any,
 ) -> LearnedOrder:
-    """An order that is learned in a training loop of your own.
+    """Create an order-learner for your own training loop.
 
     >>> policy = learner("softsort", patches=16, start="hilbert", epochs=60, steps_per_epoch=12, lr=0.05)
     >>> policy.advance(0)
@@ -61,19 +61,20 @@ def learner(
     [0, 1, 5, 4]
 
     Args:
-        name: the order-learner.
-        patches: patches of an image: a grid, its height and width, as in ``(2, 3)`` or ``"2x3"``, or their number. A
-            number is the grid of the start, where that is known; else a square number is a square grid, and any other a
-            single row.
-        start: the order to start from: whatever :func:`reorder_kit.load_order` takes.
-        epochs: epochs of the whole run, which is the unit of options such as ``warmup_epochs``.
-        steps_per_epoch: optimizer steps in an epoch.
-        seed: what everything random is drawn from.
+        name: the name of the order-learner.
+        patches: the patches of an image: a grid, its height and width, as in ``(2, 3)`` or ``"2x3"``, or their number.
+            A number stands for the grid of the start if that is known; otherwise a square number is a square grid, and
+            any other number a single row.
+        start: the order to start from: anything that :func:`reorder_kit.load_order` accepts.
+        epochs: epochs of the whole run, the unit of options such as ``warmup_epochs``.
+        steps_per_epoch: optimizer steps per epoch.
+        seed: the seed of all random numbers.
         host: the plugins; all installed ones if not given.
-        options: of the learner, such as ``groups=4``.
+        options: options of the learner, such as ``groups=4``.
 
     Raises:
-        ReorderKitError: if there is no such learner, option or ordering, or the start does not fit the patches.
+        ReorderKitError: if the learner, an option or the ordering does not exist, or the start does not fit the
+            patches.
     """
     host = host or PluginHost.from_environment()
     chosen = host.order_learners.get(name)
@@ -91,21 +92,21 @@ def learner(
 class LearnedOrder(nn.Module):
     """A policy with its schedule and its random streams. :func:`learner` builds it.
 
-    Build it yourself where a learner has to know more: the width of an embedding, the depth, or the targets.
+    Build it yourself if a learner needs more context: the embedding width, the depth, or the targets.
 
-    Its parameters have an optimizer of their own. All state is in parameters and buffers, and every draw depends on the
-    step alone: load the ``state_dict``, advance to the step, and training resumes as if it had not stopped.
+    Its parameters have their own optimizer. All state is in parameters and buffers, and random draws depend only on the
+    step: load the ``state_dict``, advance to the step, and training resumes as if it had never stopped.
 
     Args:
         learner: the order-learner.
-        context: what it knows.
+        context: what it knows of the model and the task.
         epochs: epochs of the whole run.
-        steps_per_epoch: optimizer steps in an epoch.
-        seed: what everything random is drawn from.
+        steps_per_epoch: optimizer steps per epoch.
+        seed: the seed of all random numbers.
 
     Raises:
-        ReorderKitError: if epochs or steps are none, the search was to be followed by new weights, which this class
-            cannot make, or the policy does not begin with the start.
+        ReorderKitError: if epochs or steps are invalid, if the search is to be followed by new weights, which this
+            class cannot create, or if the policy does not begin with the start.
     """
 
     def __init__(
@@ -116,7 +117,7 @@ class LearnedOrder(nn.Module):
         phases = learner.phases(epochs)
         if phases.retrains or phases.trials is not None:
             raise ReorderKitError(
-                f"{learner.name} was asked for new weights after the search, which only your own loop can make",
+                f"{learner.name} is set to train new weights after the search, which only your own loop can do",
                 "leave search out; after the search, train another model in best_order()",
             )
         doubt = None if learner.is_rule else phases.doubt(epochs)
@@ -135,14 +136,14 @@ class LearnedOrder(nn.Module):
         self._step: int | None = None
         self._missing_trials = False
         self._order_checks = OrderChecks()
-        hint = "skip steps whose losses are not finite: no order can be learned from them"
+        hint = "skip steps whose losses are not finite: nothing can be learned from them"
         self._rewards = Flaws([ReorderKitError("a reward is NaN or infinite", hint)])
 
     def advance(self, step: int) -> None:
-        """Move to an optimizer step, counted from 0. It comes before everything else of a step.
+        """Move to an optimizer step, counted from 0. Call it first in every step.
 
-        On several processes, each draws orders of its own. Wrap the policy for data parallelism as you do the model, or
-        average the gradients of its parameters: it has to learn the same everywhere.
+        With several processes, each draws its own orders. Wrap the policy for data parallelism like the model, or
+        average the gradients of its parameters: it must learn the same in every process.
         """
         own, shared = stream(self._seed, "policy", _process(), step), stream(self._seed, "policy", step)
         progress = self._phases.locate(Progress(step, self._steps_per_epoch, self._epochs, own, shared))
@@ -154,11 +155,11 @@ class LearnedOrder(nn.Module):
         """Try proposals on the images of a step; learners that learn from trials need it after every ``advance``.
 
         Args:
-            evaluate: called with a proposal and a number of images (None for all), it gives the reward of each image,
+            evaluate: called with a proposal and a number of images (None for all), returns the reward of each image,
                 without gradient and always on the same images.
 
         Raises:
-            ReorderKitError: if it gives something else, as in :meth:`loss`.
+            ReorderKitError: if it returns invalid rewards, as in :meth:`loss`.
         """
         self._check_advanced()
 
@@ -174,12 +175,12 @@ class LearnedOrder(nn.Module):
         """Propose an order for row-major patches, in a training step; ``proposal.apply(patches)`` moves them.
 
         Raises:
-            ReorderKitError: before the first ``advance``, or if a learner that needs trials was given none.
+            ReorderKitError: before the first ``advance``, or if a learner that needs trials got none.
         """
         self._check_advanced()
         if self._missing_trials:
             raise ReorderKitError(
-                f"{self._name} learns from trials alone, and was offered none at step {self._step}",
+                f"{self._name} learns only from trials, but got none at step {self._step}",
                 "call search(evaluate) after advance(step)",
             )
         sequence = self._sequence(patches)
@@ -192,21 +193,21 @@ class LearnedOrder(nn.Module):
         reward: Float[Tensor, " batch"] | None = None,
         batch: Batch | None = None,
     ) -> Float[Tensor, ""]:
-        """What is added to your loss; zero for learners whose gradient comes through the patches.
+        """Return the term to add to your loss; zero for learners whose gradient comes through the patches.
 
         Args:
-            passes: the proposal that the images were read in, with a ``reward``; or, where a step reads them several
+            passes: the proposal that the images were read in, with a ``reward``; or, if a step reads them several
                 times, all passes of the step (:class:`~reorder_kit.interfaces.Pass`), those of each repeat together.
-            reward: the reward of each image, such as minus its loss. It is used without its gradient.
+            reward: the reward of each image, such as its negative loss. It is used without its gradient.
             batch: images and targets, for learners that look at targets.
 
         Raises:
-            ReorderKitError: if a reward is not a number for each image, or is NaN or infinite. On a GPU, the latter is
-                said by :meth:`best_order` or :meth:`metrics`.
+            ReorderKitError: if the reward is not one number per image, or is NaN or infinite. On a GPU,
+                :meth:`best_order` or :meth:`metrics` raises the latter.
         """
         if isinstance(passes, Proposal):
             if reward is None:
-                raise ReorderKitError("a proposal needs the reward it earned", "as in loss(proposal, -losses)")
+                raise ReorderKitError("a proposal needs its reward", "as in loss(proposal, -losses)")
             self._check_reward(reward, passes)
             passes = [Pass((passes,), reward.detach())]
         else:
@@ -217,7 +218,7 @@ class LearnedOrder(nn.Module):
     def best_order(
         self, patches: Float[Tensor, "batch patch dim"] | PatchSequence | None = None, block: int = 0
     ) -> Order:
-        """The order to evaluate and use a model in; learners with an order per image need the images' patches."""
+        """The order for evaluating and using the model; learners with an order per image need the images' patches."""
         self._order_checks.settle(self.policy)
         self._rewards.settle()
         sequence = None if patches is None else self._sequence(patches)
@@ -227,7 +228,9 @@ class LearnedOrder(nn.Module):
         return order.with_grid(self.grid) if block == 0 and order.grid is None else order
 
     def build_optimizer(self) -> torch.optim.Optimizer | None:
-        """The optimizer of the policy's parameters, apart from that of your model; None if it has none."""
+        """Build the optimizer of the policy's parameters, separate from that of your model; None if it has no
+        parameters.
+        """
         return self.policy.build_optimizer()
 
     @property
@@ -237,11 +240,11 @@ class LearnedOrder(nn.Module):
 
     @property
     def repeats(self) -> int:
-        """How many times this step has to read its batch, each time with a new proposal."""
+        """How many times this step must read its batch, each time with a new proposal."""
         return self.policy.repeats
 
     def metrics(self) -> dict[str, float]:
-        """What to log, such as temperature and entropy."""
+        """Values to log, such as temperature and entropy."""
         self._rewards.settle()
         return self.policy.metrics()
 
@@ -250,7 +253,7 @@ class LearnedOrder(nn.Module):
 
     def _check_reward(self, reward: Any, proposal: Proposal | None = None) -> None:
         if not isinstance(reward, Tensor):
-            raise ReorderKitError(f"a reward is a tensor, not a {type(reward).__name__}", _REWARDS)
+            raise ReorderKitError(f"the reward must be a tensor, not a {type(reward).__name__}", _REWARDS)
         images = None if proposal is None else _images_of(proposal.order)
         if reward.ndim != 1 or images not in (None, len(reward)):
             of = "" if images is None else f" of {images} images"
@@ -259,14 +262,14 @@ class LearnedOrder(nn.Module):
 
     def _check_advanced(self) -> None:
         if self._step is None:
-            raise ReorderKitError("the policy knows of no step yet", "call advance(step) first, in every step")
+            raise ReorderKitError("no step has begun yet", "call advance(step) first, in every step")
 
 
-_REWARDS = "give a number for each image, as in loss(proposal, -losses) with losses of the shape (batch,)"
+_REWARDS = "give one number per image, as in loss(proposal, -losses) with losses of shape (batch,)"
 
 
 def _images_of(order: Order) -> int | None:
-    """How many images an order is for, where it tells."""
+    """The number of images an order is for, if it has one per image."""
     if order.groups is not None:
         return len(order.groups)
     return None if order.is_static else order.indices.shape[0]
@@ -277,11 +280,11 @@ def _require_length(epochs: Any, steps_per_epoch: Any) -> None:
         raise ReorderKitError(f"epochs: {quoted(epochs)} must be above 0", "give the number of epochs, such as 60")
     if (_whole(steps_per_epoch) or 0) < 1:
         reason = f"steps_per_epoch: {quoted(steps_per_epoch)} must be a whole number above 0"
-        raise ReorderKitError(reason, "give the optimizer steps of an epoch, such as len(loader)")
+        raise ReorderKitError(reason, "give the optimizer steps per epoch, such as len(loader)")
 
 
 def _whole(value: Any) -> int | None:
-    """A whole number, of whatever library; None for anything else."""
+    """A whole number of any library's type; None for anything else."""
     try:
         return operator.index(value)
     except TypeError:
@@ -289,7 +292,7 @@ def _whole(value: Any) -> int | None:
 
 
 def _process() -> int:
-    """The number of this process among those that train together."""
+    """The rank of this process among those that train together."""
     distributed = torch.distributed.is_available() and torch.distributed.is_initialized()
     return torch.distributed.get_rank() if distributed else 0
 
@@ -304,10 +307,10 @@ def _grid_and_start(patches: Any, start: Any, host: PluginHost) -> tuple[Grid, O
     if number is not None and not (isinstance(start, str) and start in host.orderings):
         known = order_from(start, host=host).order.grid
         if known is not None and known.num_patches == number:
-            grid = known  # a number alone says nothing of height and width
+            grid = known  # a number alone does not give height and width
     found = order_from(start, grid, host)
     if not (found.order.is_static and found.order.is_full):
-        raise ReorderKitError(f"{found.order!r} is not one full order of {grid.num_patches} patches")
+        raise ReorderKitError(f"{found.order!r} is not a single full order of {grid.num_patches} patches")
     for doubt in found.doubts:
         Caller.here().warn(doubt)
     return grid, found.order

@@ -1,1 +1,1 @@
-"""What the package offers to Python programs, beside the classes."""
+"""The public Python functions of the package."""

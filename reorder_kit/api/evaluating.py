@@ -1,4 +1,4 @@
-"""Trained runs in other orders, in Python."""
+"""Evaluation of trained runs in other orders, in Python."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ Source = Order | str | os.PathLike[str]
 
 @dataclass(frozen=True, repr=False, eq=False)
 class Evaluation:
-    """A trained model in its own order and in others. In a notebook it shows itself as a table.
+    """The evaluation of a trained model in its own order and in others. Notebooks show it as a table.
 
     Args:
-        folder: of the run.
-        report: what was found.
-        warnings: what was warned of.
+        folder: the run folder.
+        report: the figures.
+        warnings: the warnings that were issued.
     """
 
     folder: Path
@@ -45,21 +45,21 @@ class Evaluation:
 
     @property
     def orders(self) -> Sequence[EvaluatedOrder]:
-        """Each order with its figures; the run's own comes first."""
+        """Each order with its figures; the run's own order comes first."""
         return self.report.orders
 
     @property
     def shares(self) -> Sequence[ShareRead]:
-        """Each share of its own order with its score and its cost, from the smallest to the largest."""
+        """Each share of the run's own order with its score and cost, from smallest to largest."""
         return self.report.shares
 
     @property
     def scores(self) -> dict[str, float]:
-        """The headline metric by name of the order."""
+        """The headline metric of each order, by name."""
         return {each.order: each.metrics.score(self.report.headline) for each in self.orders}
 
     def as_dict(self) -> dict[str, Any]:
-        """What ``reorder-kit evaluate --json`` prints."""
+        """The output of ``reorder-kit evaluate --json``."""
         return self.report.as_dict()
 
     def __repr__(self) -> str:
@@ -93,31 +93,32 @@ def evaluate(
 
     >>> evaluate("runs/quickstart", ["row", "hilbert"]).scores  # doctest: +SKIP
 
-    Choose between orders on the validation split; a test split that was used to choose is no longer one.
+    Choose between orders on the validation split: a test split that was used to choose no longer measures
+    generalization.
 
     Args:
         run: the run folder, or what :func:`reorder_kit.run` or :func:`reorder_kit.load_run` returned.
-        orders: further orders, one or several: as they are, orderings by name, order files, runs, or patch numbers.
-        keep: a share, or shares, of all patches, the first of its own order, that it is to read alone, 1 for all slots
-            of its own order; they are written down in the run folder for the report.
-        split: which images, ``"test"`` or ``"validation"``.
-        places: where its data is now, if it is elsewhere, as ``{"data.root": "/data/photos"}``.
-        allow_download: let its data source fetch what is not there.
+        orders: one or more other orders: orders themselves, names of orderings, order files, runs, or patch numbers.
+        keep: one or more shares of all patches; the model then reads only the first patches of its own order. 1 stands
+            for all slots of its own order. The results are saved in the run folder for the report.
+        split: the images to evaluate on, ``"test"`` or ``"validation"``.
+        places: where its data is now, if it has moved, as in ``{"data.root": "/data/photos"}``.
+        allow_download: let its data source download what is missing.
         host: the plugins; all installed ones if not given.
 
     Raises:
         ReorderKitError: if an order or a share does not fit, or the run or its data cannot be read.
 
     Warns:
-        ReorderKitWarning: as :func:`reorder_kit.load_order` does, of an order that may not be what was meant.
+        ReorderKitWarning: as :func:`reorder_kit.load_order`, about an order that may not be the intended one.
     """
-    # Imported on first use, as for a run.
+    # Imported on first use, as in run().
     from reorder_kit.cli._lookup import find_run
     from reorder_kit.training.evaluate_run import evaluate_run
     from reorder_kit.writable import require_writable_file
 
     if split not in get_args(Split):
-        raise ReorderKitError(f"there is no split {split!r} to evaluate", "give 'test' or 'validation'")
+        raise ReorderKitError(f"unknown split {split!r}", "give 'test' or 'validation'")
     shares, caller = _shares(keep), Caller.here()
     with caller.warned_of_logs():
         host, folder = plugins(host, caller), find_run(str(path_of(run)))
@@ -137,7 +138,7 @@ def evaluate(
 
 def _listed(orders: Any) -> list[Any]:
     """One order, or several."""
-    if isinstance(orders, Tensor | np.ndarray):  # a row of numbers is one order, rows of them are several
+    if isinstance(orders, Tensor | np.ndarray):  # one row of numbers is one order, several rows are several orders
         is_one = orders.ndim < 2 and (isinstance(orders, Tensor) or orders.dtype.kind not in "OU")
     else:
         is_one = (

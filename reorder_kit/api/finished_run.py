@@ -24,15 +24,15 @@ from reorder_kit.runs.run_folder import RunFolder
 
 @dataclass(frozen=True, repr=False, eq=False)
 class FinishedRun(os.PathLike[str]):
-    """What came out of a run, and where it is. It stands for its folder wherever a path is expected.
+    """The result of a run and its folder. It can be used wherever a path to that folder is expected.
 
-    In a notebook it shows itself: the headline metric beside that of the controls, and what has to be known to read it.
+    Notebooks show the headline metric, that of the controls, and notes on how to read the figures.
 
     Args:
         folder: the run folder.
         result: the content of its ``result.json``.
-        notes: what has to be known to read the figures, in sentences.
-        warnings: what was warned of.
+        notes: sentences on how to read the figures.
+        warnings: the warnings that were issued.
     """
 
     folder: Path
@@ -42,7 +42,7 @@ class FinishedRun(os.PathLike[str]):
 
     @property
     def name(self) -> str:
-        """Of the run."""
+        """The name of the run."""
         return self.result.name
 
     @property
@@ -52,22 +52,22 @@ class FinishedRun(os.PathLike[str]):
 
     @property
     def metrics(self) -> RunMetrics:
-        """Figures of the test and the validation split after the last epoch."""
+        """The figures of the test and validation splits after the last epoch."""
         return self.result.metrics
 
     @property
     def controls(self) -> Mapping[str, ControlResult]:
-        """What came out of the controls beside it, by name, in the order of the recipe."""
+        """The results of the controls by name, in the order of the recipe."""
         return self.result.controls
 
     @property
     def order(self) -> Order:
-        """The order that the run ended with; the consensus, where each image has its own.
+        """The run's final order; the consensus if each image has its own.
 
-        ``result.order`` says what is known of it.
+        ``result.order`` has details.
 
         Raises:
-            ReorderKitError: if its file is gone or damaged.
+            ReorderKitError: if its file is missing or damaged.
         """
         return RunFolder(self.folder).read_order().order
 
@@ -76,16 +76,16 @@ class FinishedRun(os.PathLike[str]):
         """The order that the run started from.
 
         Raises:
-            ReorderKitError: if its file is gone or damaged.
+            ReorderKitError: if its file is missing or damaged.
         """
         return RunFolder(self.folder).read_start()
 
     @cached_property
     def model(self) -> OrderedModel:
-        """The trained model, in evaluation mode, on the CPU, built with the installed plugins.
+        """The trained model in evaluation mode on the CPU, built with the installed plugins.
 
         Raises:
-            ReorderKitError: as :func:`reorder_kit.load_run`.
+            ReorderKitError: as for :func:`reorder_kit.load_run`.
         """
         return LoadedRun.open(self.folder).model
 
@@ -110,6 +110,6 @@ class FinishedRun(os.PathLike[str]):
         )
 
     def _drawn_order(self) -> Markup:
-        with suppress(ReorderKitError):  # the folder may be gone, and the figures are still what they are
+        with suppress(ReorderKitError):  # the folder may be gone, but the figures are still valid
             return Markup(self.order._repr_html_())
         return Markup("")

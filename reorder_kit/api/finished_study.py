@@ -1,4 +1,4 @@
-"""A study that was trained or planned, in Python."""
+"""A trained or planned study, in Python."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from reorder_kit.studies.results import Comparison, Failure, Row, StudyResult
 
 @dataclass(frozen=True, repr=False, eq=False)
 class FinishedStudy(os.PathLike[str]):
-    """What came out of a study, and where it is. It stands for its folder wherever a path is expected.
+    """The result of a study and its folder. It can be used wherever a path to that folder is expected.
 
-    In a notebook it shows itself: the verdict first, then the table.
+    Notebooks show the verdict first, then the table.
 
     Args:
         folder: of the study.
         result: the content of its ``study.json``.
-        warnings: what was warned of.
+        warnings: the warnings that were issued.
     """
 
     folder: Path
@@ -32,27 +32,27 @@ class FinishedStudy(os.PathLike[str]):
 
     @property
     def name(self) -> str:
-        """Of the study."""
+        """The name of the study."""
         return self.result.name
 
     @property
     def verdict(self) -> tuple[str, ...]:
-        """The answers that matter, in a few sentences."""
+        """The main answers in a few sentences."""
         return self.result.verdict
 
     @property
     def rows(self) -> tuple[Row, ...]:
-        """The table: a row for each run, with its score over seeds."""
+        """The rows of the study, with their scores over seeds."""
         return self.result.rows
 
     @property
     def comparisons(self) -> tuple[Comparison, ...]:
-        """The answers, by question."""
+        """The comparisons that answer the questions."""
         return self.result.comparisons
 
     @property
     def failures(self) -> tuple[Failure, ...]:
-        """Runs that could not be finished, and why."""
+        """The runs that failed, with the reasons."""
         return self.result.failures
 
     def as_dict(self) -> dict[str, Any]:
@@ -82,13 +82,13 @@ class FinishedStudy(os.PathLike[str]):
 
 @dataclass(frozen=True, repr=False, eq=False)
 class PlannedStudy:
-    """What a study would train and compare.
+    """The plan of a study: what it would train and compare.
 
     Args:
-        folder: of the study, which need not be there.
+        folder: the folder of the study, which need not exist.
         plan: its rows and questions.
-        finished: runs that are finished.
-        warnings: what was warned of, as that seeds are too few for an answer.
+        finished: the number of finished runs.
+        warnings: the warnings that were issued, such as too few seeds for an answer.
     """
 
     folder: Path
@@ -98,16 +98,16 @@ class PlannedStudy:
 
     @property
     def runs(self) -> int:
-        """How many runs there are in all."""
+        """The number of all runs."""
         return self.plan.runs
 
     @property
     def questions(self) -> Sequence[str]:
-        """What is asked, each with the number of comparisons."""
+        """The questions, each with its number of comparisons."""
         return self.plan.questions
 
     def as_dict(self) -> dict[str, Any]:
-        """What ``reorder-kit study --dry-run --json`` prints."""
+        """The output of ``reorder-kit study --dry-run --json``."""
         return {**self.plan.as_dict(), "finished": self.finished, "failures": []}
 
     def __repr__(self) -> str:

@@ -1,4 +1,4 @@
-"""What is found while a run reads its images, as warnings."""
+"""Warnings about what a run finds while reading its images."""
 
 from __future__ import annotations
 
@@ -18,36 +18,36 @@ if TYPE_CHECKING:
 
 
 class FindingWarnings:
-    """Follows runs, and warns of each thing that is found once, for all runs and splits.
+    """Follows runs and warns of each finding once across all runs and splits.
 
     Args:
-        caller: where the warnings appear.
+        caller: the caller at whose line the warnings appear.
     """
 
     def __init__(self, caller: Caller) -> None:
         self._caller = caller
-        self._told: set[str] = set()
+        self._reported: set[str] = set()
 
     @hookimpl
     def epoch_finished(self, run: RunInfo, record: EpochRecord) -> None:
-        """Warn of images that could not be read, and of what was found in the others."""
+        """Warn of unreadable images and of findings about the others."""
         self._warn_of_unreadable(run, [*record.unreadable, *record.validation.unreadable])
         self._warn_of(run, merged([*record.findings, *record.validation.findings]))
 
     @hookimpl
     def run_finished(self, run: RunInfo, result: RunResult) -> None:
-        """The same of test images."""
+        """The same for test images."""
         self._warn_of_unreadable(run, result.metrics.test.unreadable)
         self._warn_of(run, result.metrics.test.findings)
 
     def _warn_of_unreadable(self, run: RunInfo, names: Iterable[str]) -> None:
-        new = [name for name in dict.fromkeys(names) if name not in self._told]
+        new = [name for name in dict.fromkeys(names) if name not in self._reported]
         if new:
-            self._told.update(new)
+            self._reported.update(new)
             self._caller.warn(f"{run.name}: {describe_unreadable(new)}")
 
     def _warn_of(self, run: RunInfo, findings: Iterable[Finding]) -> None:
         for finding in findings:
-            if finding.what not in self._told:
-                self._told.add(finding.what)
+            if finding.what not in self._reported:
+                self._reported.add(finding.what)
                 self._caller.warn(f"{run.name}: {finding}")

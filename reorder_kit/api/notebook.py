@@ -1,4 +1,4 @@
-"""What notebooks show: whether this is one, and the HTML of lines and tables."""
+"""Notebook output: detects a notebook, and makes the HTML of lines and tables."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from markupsafe import Markup
 
 
 def in_notebook() -> bool:
-    """Whether the program is a notebook: an IPython whose output goes through a kernel."""
-    # Where there is a notebook, IPython has been imported by it.
+    """Whether the program runs in a notebook: an IPython shell whose output goes through a kernel."""
+    # In a notebook, IPython has already been imported.
     ipython = sys.modules.get("IPython")
     shell = None if ipython is None else ipython.get_ipython()
     return shell is not None and hasattr(shell, "kernel")
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> Markup:
-    """A table; everything in it is escaped."""
+    """An HTML table; its cells are escaped."""
     heading = Markup("").join(Markup("<th style='text-align: left'>{}</th>").format(cell) for cell in header)
     body = Markup("").join(
         Markup("<tr>{}</tr>").format(
@@ -29,26 +29,26 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> Markup:
 
 
 def paragraph(text: str | Markup) -> Markup:
-    """A paragraph."""
+    """An HTML paragraph."""
     return Markup("<p>{}</p>").format(text)
 
 
 def listing(lines: Iterable[str]) -> Markup:
-    """Lines, one below the other; nothing if there are none."""
+    """An HTML list of lines; empty if there are none."""
     items = Markup("").join(Markup("<li>{}</li>").format(line) for line in lines)
     return Markup("<ul>{}</ul>").format(items) if items else Markup("")
 
 
 def warned(warnings: Iterable[str]) -> Markup:
-    """What was warned of; nothing if nothing was."""
+    """A list of warnings; empty if there are none."""
     return listing(f"warning: {text}" for text in warnings)
 
 
 def folder(path: object) -> Markup:
-    """Where files are."""
+    """A line that names the folder."""
     return Markup("<p>folder: <code>{}</code></p>").format(path)
 
 
 def together(*parts: Markup) -> str:
-    """One piece of HTML."""
+    """Join parts into one HTML element."""
     return str(Markup("<div>{}</div>").format(Markup("").join(parts)))

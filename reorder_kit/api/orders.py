@@ -18,20 +18,20 @@ if TYPE_CHECKING:
 
 
 def order(name: str, height: int, width: int, host: PluginHost | None = None, **options: Any) -> Order:
-    """The order that an ordering gives for a grid.
+    """Build the order of an ordering for a grid.
 
     >>> order("snake", 2, 2).indices.tolist()
     [0, 1, 2, 3]
 
     Args:
-        name: of the ordering.
+        name: the name of the ordering.
         height: rows of patches.
         width: columns of patches.
         host: the plugins; all installed ones if not given.
-        options: of the ordering, such as ``reverse=True``.
+        options: options of the ordering, such as ``reverse=True``.
 
     Raises:
-        ReorderKitError: if there is no such ordering or option.
+        ReorderKitError: if the ordering or an option does not exist.
     """
     return order_by_name(name, host or installed_plugins(), Grid(height, width), options)
 
@@ -41,10 +41,10 @@ def load_order(
     grid: Grid | str | Sequence[int] | None = None,
     host: PluginHost | None = None,
 ) -> Order:
-    """The order of a file, of a run, of an array, or of an ordering.
+    """Load an order from a file, a run, an array, or an ordering.
 
-    It knows its grid, unless it comes from an array or a ``.npy`` file and no grid is given: 196 patches may be 14x14
-    or 7x28, and nothing is guessed.
+    The order knows its grid unless it comes from an array or a ``.npy`` file and no grid is given: 196 patches could be
+    14x14 or 7x28, and the grid is never guessed.
 
     >>> load_order([0, 2, 1, 3], grid=(2, 2)).grid
     Grid(height=2, width=2, frames=1)
@@ -52,19 +52,18 @@ def load_order(
     Args:
         source: a file (``.json``, ``.npy``, ``.safetensors``); the folder of a finished run, a loaded run, or a result
             that knows its folder; the patch in each slot, as an array, tensor or list; an order; or the name of an
-            ordering. Text that names an ordering is the ordering, with a warning if there is a file or folder of that
-            name; ``"./row"`` and ``Path("row")`` are the file.
-        grid: the grid it must be for, as ``(14, 14)``, ``"14x14"`` or a :class:`Grid`; needed for the name of an
-            ordering, and for an array or a ``.npy`` file that leaves patches out.
+            ordering. Text that names an ordering means the ordering, with a warning if a file or folder has the same
+            name; ``"./row"`` and ``Path("row")`` mean the file.
+        grid: the grid that the order must have, as ``(14, 14)``, ``"14x14"`` or a :class:`Grid`; required for the name
+            of an ordering, and for an array or a ``.npy`` file that leaves patches out.
         host: the plugins; all installed ones if not given.
 
     Raises:
-        ReorderKitError: if there is no such thing, if it holds no order or is damaged, or if its order is of another
-            grid.
+        ReorderKitError: if the source does not exist, holds no order or is damaged, or if its order has another grid.
 
     Warns:
-        ReorderKitWarning: if the run has no single order, so that this is its consensus; if it orders again before a
-            later block, so that this is the composed order; or if a file has the name of the ordering.
+        ReorderKitWarning: if the run has no single order and this is its consensus; if it orders again before a later
+            block and this is the composed order; or if a file has the same name as the ordering.
     """
     found = order_from(source, None if grid is None else Grid.of(grid), host)
     caller = Caller.here()

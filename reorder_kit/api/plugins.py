@@ -1,4 +1,4 @@
-"""The plugins that a function of the package works with."""
+"""The plugins that a public function works with."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ if TYPE_CHECKING:
 
 
 def plugins(host: PluginHost | None, caller: Caller) -> PluginHost:
-    """The given ones, or the installed ones, with a warning of each that failed, or follows a deprecated run event.
+    """Return the given plugins, or the installed ones, with warnings of those that failed or follow a deprecated event.
 
     Args:
-        host: the given ones.
-        caller: where the warnings appear.
+        host: the given plugins.
+        caller: the caller at whose line the warnings appear.
     """
     if host is not None:
         return host

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from reorder_kit.training.prediction import Predictions
 
 PREVIEWS = 24
-"""So many images keep a small version of themselves, which notebooks and pictures show."""
+"""The number of images that keep a thumbnail, which notebooks and pictures show."""
 
 _Given = str | os.PathLike[str]
 
@@ -34,28 +34,28 @@ def predict(
     device: str | None = None,
     host: PluginHost | None = None,
 ) -> Predictions:
-    """What a trained run says about images. The run's data is not opened, and nothing is downloaded or written.
+    """Predict images with a trained run. The run's data is not opened, and nothing is downloaded or written.
 
     >>> predictions = predict("runs/photos", ["cat.jpg", "holiday/"])  # doctest: +SKIP
     >>> predictions[0].best.name, predictions[0].best.probability  # doctest: +SKIP
 
     Args:
-        run: the folder of a finished run, what :func:`run` returned, or what :func:`load_run` did; the model of a
-            loaded run is moved to the device.
-        images: files, folders with all that is below them, images of Pillow, and arrays (row, column) or (row, column,
-            channel) of uint8 or uint16; one of these, or several.
-        threshold: from which probability (multi-label) or score (detection) on something is reported; the task's own
-            if not given.
-        device: a value of ``train.device``; that of the recipe if not given, or what there is if it is missing here.
+        run: the folder of a finished run, or what :func:`run` or :func:`load_run` returned; the model of a loaded run
+            is moved to the device.
+        images: one or more files, folders (searched with their subfolders), Pillow images, or arrays (row, column) or
+            (row, column, channel) of uint8 or uint16.
+        threshold: the least probability (multi-label) or score (detection) that is reported; the task's own if not
+            given.
+        device: a value of ``train.device``; the recipe's if not given, or an available device if that one is missing.
         host: the plugins; all installed ones if not given.
 
     Returns:
-        One prediction for each image that could be read, in their sequence. Images that could not be read are in
-        ``unreadable``, and named in a warning.
+        One prediction for each readable image, in the given sequence. Images that could not be read are listed in
+        ``unreadable`` and named in a warning.
 
     Raises:
-        ReorderKitError: if the run is not finished or cannot be opened, its data source or its task cannot be used for
-            that, or something that was given is no image at all.
+        ReorderKitError: if the run is not finished or cannot be opened, its data source or task does not support
+            predictions, or an argument is not an image.
     """
     # Imported on first use: accelerate takes seconds.
     from reorder_kit.training.predict_run import predict_run

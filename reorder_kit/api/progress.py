@@ -1,4 +1,4 @@
-"""Progress of runs and studies in a Python program: in a notebook, in a terminal, or none."""
+"""Progress of runs and studies in a Python program: in a notebook, in a terminal, or not shown."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ if TYPE_CHECKING:
 
 
 def is_shown(progress: bool | None) -> bool:
-    """Whether progress is shown: as was asked for, else where a person looks on, in a notebook or a terminal."""
+    """Whether progress is shown: as requested, or else in notebooks and terminals."""
     return (in_notebook() or sys.stderr.isatty()) if progress is None else progress
 
 
 @contextmanager
 def progress_of_runs(host: PluginHost, progress: bool | None) -> Iterator[None]:
-    """Show how far runs are that begin in this context.
+    """Show the progress of runs that start in this context.
 
     Args:
-        host: of the runs.
-        progress: as :func:`is_shown`.
+        host: the host of the runs.
+        progress: as for :func:`is_shown`.
     """
     # Imported on first use: rich takes a moment.
     from reorder_kit.cli._output import console
@@ -38,7 +38,7 @@ def progress_of_runs(host: PluginHost, progress: bool | None) -> Iterator[None]:
 
     with ExitStack() as stack:
         if is_shown(progress):
-            # What is found in reading images becomes warnings.
+            # Findings about images become warnings instead.
             listener = (
                 stack.enter_context(_in_a_cell())
                 if in_notebook()
@@ -49,10 +49,10 @@ def progress_of_runs(host: PluginHost, progress: bool | None) -> Iterator[None]:
 
 
 def progress_of_cells(progress: bool | None) -> Progress:
-    """What shows how far the runs of a study are.
+    """Return what shows the progress of a study's runs.
 
     Args:
-        progress: as :func:`is_shown`.
+        progress: as for :func:`is_shown`.
     """
     if not is_shown(progress):
         return _nothing
@@ -60,10 +60,10 @@ def progress_of_cells(progress: bool | None) -> Progress:
 
 
 class NotebookProgress:
-    """Follows runs, one after the other, in the output of a cell.
+    """Shows the progress of runs, one after the other, in the output of a cell.
 
     Args:
-        bar: where it is shown.
+        bar: the bar to update.
     """
 
     def __init__(self, bar: NotebookBar) -> None:
@@ -72,7 +72,7 @@ class NotebookProgress:
 
     @hookimpl
     def run_started(self, run: RunInfo) -> None:
-        """Say what is about to run."""
+        """Introduce the run."""
         from reorder_kit.cli._run_progress import introduction
 
         self._speed = None
@@ -81,7 +81,7 @@ class NotebookProgress:
 
     @hookimpl
     def step_finished(self, run: RunInfo, report: StepReport) -> None:
-        """Move on."""
+        """Update the progress."""
         from reorder_kit.cli._run_progress import figures
 
         self._speed = report.images_per_second
@@ -99,7 +99,7 @@ class NotebookProgress:
 
     @hookimpl
     def run_finished(self, run: RunInfo, result: RunResult) -> None:
-        """Say what came out."""
+        """Show the result."""
         self._bar.add(f"{run.name}: test {run.headline} {result.score:.3f}")
 
 
@@ -107,7 +107,7 @@ class NotebookProgress:
 def _in_a_cell() -> Iterator[NotebookProgress]:
     bar = NotebookBar()
     yield NotebookProgress(bar)
-    bar.close()  # one that was stopped stays where it is
+    bar.close()  # the bar of an interrupted study stays in place
 
 
 @contextmanager

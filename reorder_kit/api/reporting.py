@@ -17,16 +17,16 @@ from reorder_kit.caller import Caller
 from reorder_kit.host.plugin_host import PluginHost
 
 _HEIGHT = 700
-"""Of the page in a notebook, pixels."""
+"""The height of the page in a notebook, in pixels."""
 
 
 @dataclass(frozen=True, repr=False)
 class WrittenReport(os.PathLike[str]):
-    """A page, and the pictures and tables beside it. In a notebook it shows the page.
+    """A report page with its pictures and tables. Notebooks show the page.
 
     Args:
-        page: ``report.html``, which fetches nothing and can be sent to anybody.
-        beside: pictures as PNG, tables as CSV.
+        page: ``report.html``, a self-contained file.
+        beside: its pictures as PNG and tables as CSV.
     """
 
     page: Path
@@ -34,17 +34,17 @@ class WrittenReport(os.PathLike[str]):
 
     @property
     def folder(self) -> Path:
-        """Where all of it is."""
+        """The folder of the page, pictures and tables."""
         return self.page.parent
 
     def __fspath__(self) -> str:
         return str(self.page)
 
     def __repr__(self) -> str:
-        return f"<report {self.page}, with {len(self.beside)} pictures and tables beside it>"
+        return f"<report {self.page}, with {len(self.beside)} pictures and tables>"
 
     def _repr_html_(self) -> str:
-        # The content rather than the address: where a notebook is shown, the file often cannot be reached.
+        # The content rather than the address: the viewer of a notebook often cannot access the file.
         frame = Markup(
             "<iframe srcdoc='{}' style='width: 100%; height: {}px; border: 1px solid #8888' "
             "sandbox='allow-scripts allow-downloads allow-popups' title='report'></iframe>"
@@ -59,21 +59,21 @@ def report(
     places: Mapping[str, Any] | None = None,
     host: PluginHost | None = None,
 ) -> WrittenReport:
-    """Write the page of a run or a study: ``report.html``, one file that fetches nothing.
+    """Write the page of a run or a study: ``report.html``, a single self-contained file.
 
     >>> report("runs/quickstart").page  # doctest: +SKIP
 
     Args:
         source: the folder of a finished run or of a study, or what :func:`reorder_kit.run`,
             :func:`reorder_kit.load_run` or :func:`reorder_kit.study` returned.
-        out: where to; into the folder ``report`` of the run or study if not given.
-        places: where its data is now, if it is elsewhere, as ``{"data.root": "/data/photos"}``.
+        out: the folder to write to; the folder ``report`` of the run or study if not given.
+        places: where its data is now, if it has moved, as in ``{"data.root": "/data/photos"}``.
         host: the plugins; all installed ones if not given.
 
     Raises:
-        ReorderKitError: if the run is not finished, a file of it is damaged, or nothing can be written there.
+        ReorderKitError: if the run is not finished, one of its files is damaged, or the folder cannot be written.
     """
-    # Imported on first use, as for a run.
+    # Imported on first use, as in run().
     from reorder_kit.reports.write import write_report
 
     caller = Caller.here()

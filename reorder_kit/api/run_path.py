@@ -1,4 +1,4 @@
-"""The folder that a function is given, whatever it is given as."""
+"""The folder behind an argument of any accepted type."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from reorder_kit.experiment.order_source import folder_of
 
 
 def path_of(source: object, what: str = "run") -> Path:
-    """The folder of a run or a study.
+    """Return the folder of a run or a study.
 
     Args:
         source: its path, a run folder, a loaded run, or a result that knows its folder.
-        what: it should be, for the error.
+        what: the expected kind, for the error message.
 
     Raises:
-        ReorderKitError: if it is none of these. Whether there is such a folder is not looked up.
+        ReorderKitError: if it is none of these. The folder itself is not checked.
     """
     path = Path(source) if isinstance(source, str | os.PathLike) else folder_of(source)
     if path is None:

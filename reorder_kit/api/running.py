@@ -1,4 +1,4 @@
-"""Runs, in Python."""
+"""Training and loading runs, in Python."""
 
 from __future__ import annotations
 
@@ -28,28 +28,28 @@ def run(
     host: PluginHost | None = None,
     progress: bool | None = None,
 ) -> FinishedRun:
-    """Train a recipe with the controls beside it.
+    """Train a recipe and its controls.
 
     >>> result = run("quickstart", {"train.epochs": 3})  # doctest: +SKIP
     >>> result.score, result.metrics.test["top1"], result.order, result.folder  # doctest: +SKIP
 
-    What the command line prints as a warning is a :class:`reorder_kit.ReorderKitWarning` at the line that calls.
+    What the command line prints as a warning is a :class:`reorder_kit.ReorderKitWarning` at the calling line.
 
     Args:
-        recipe: a file, the name of a shipped recipe, or a recipe's content.
+        recipe: a recipe file, the name of a shipped recipe, or a recipe's content.
         overrides: new values by dotted field path.
-        out: the run folder; ``runs/<name>`` or the next free one like it if not given.
-        resume: go on with a run that was stopped.
+        out: the run folder; ``runs/<name>``, or the next free name, if not given.
+        resume: continue a run that was stopped.
         host: the plugins; all installed ones if not given.
-        progress: show how far it is; if not given, in a notebook and where standard error is a terminal.
+        progress: show progress; if not given, in notebooks and if standard error is a terminal.
 
     Returns:
         The figures, the order, and the folder; ``as_dict()`` is the content of its ``result.json``.
 
     Raises:
-        ReorderKitError: if something about recipe, data or run folder is wrong.
+        ReorderKitError: if the recipe, the data or the run folder is invalid.
     """
-    # Imported on first use: accelerate and timm take seconds, and not everyone who asks for an order trains.
+    # Imported on first use: accelerate and timm take seconds to load, which programs that only need orders avoid.
     from reorder_kit.api.finished_run import FinishedRun
     from reorder_kit.api.found import FindingWarnings
     from reorder_kit.api.progress import progress_of_runs
@@ -76,16 +76,16 @@ def load_run(
     places: Mapping[str, Any] | None = None,
     allow_download: bool = False,
 ) -> LoadedRun:
-    """The trained model of a run, in evaluation mode, on the CPU, with its task, recipe and progress.
+    """Load the trained model of a run in evaluation mode on the CPU, with its task, recipe and progress.
 
     Args:
         path: the run folder, or what :func:`run` returned.
         host: the plugins; all installed ones if not given.
-        places: where its data is now, if it is elsewhere, as ``{"data.root": "/data/photos"}``.
-        allow_download: let its data source fetch what is not there when the data is opened.
+        places: where its data is now, if it has moved, as in ``{"data.root": "/data/photos"}``.
+        allow_download: let its data source download what is missing when the data is opened.
 
     Raises:
-        ReorderKitError: if the folder holds no checkpoint, one of another format, or one that cannot be read.
+        ReorderKitError: if the folder has no checkpoint, or one with another format or that cannot be read.
     """
     caller = Caller.here()
     with caller.warned_of_logs():

@@ -1,4 +1,4 @@
-"""Studies, in Python."""
+"""Training studies, in Python."""
 
 from __future__ import annotations
 
@@ -64,35 +64,34 @@ def study(
     >>> finished = study("quick", {"seeds": 3}, jobs=2)  # doctest: +SKIP
     >>> print(*finished.verdict, sep="\\n")  # doctest: +SKIP
 
-    Call it again to continue a study that was stopped: finished runs are not trained again. Runs are trained in
-    processes of their own, with the installed plugins.
+    Call it again to continue a study that was stopped: finished runs are not trained again. Each run is trained in its
+    own process, with the installed plugins.
 
     Args:
-        study: a file, the name of a shipped study, or a study's content.
-        overrides: new values by dotted field path, as ``{"seeds": 3}``.
+        study: a study file, the name of a shipped study, or a study's content.
+        overrides: new values by dotted field path, such as ``{"seeds": 3}``.
         out: the folder of the study; ``runs/<name>`` if not given.
         dry_run: train nothing, and return what would be trained and compared.
-        jobs: runs at a time, in processes of one thread each; if not given, one for each GPU, or one.
-        submit: train each run as a job of the cluster, with these parameters of submitit, as
-            ``{"slurm_partition": "gpu"}``; on this machine if not given.
-        smoke: first take a few steps of every row, to see whether it runs at all.
-        progress: show how far it is; if not given, in a notebook and where standard error is a terminal.
+        jobs: runs at a time, in processes of one thread each; if not given, one per GPU, or one without a GPU.
+        submit: train each run as a cluster job with these submitit parameters, such as ``{"slurm_partition": "gpu"}``;
+            on this machine if not given.
+        smoke: first train a few steps of every row, to check that it runs at all.
+        progress: show progress; if not given, in notebooks and if standard error is a terminal.
 
     Returns:
-        The verdict, the table and the folder. Runs that could not be trained are in ``failures``, with a warning for
-        each.
+        The verdict, the table and the folder. Runs that failed are in ``failures``, with a warning for each.
 
     Raises:
-        ReorderKitError: if something about the study or its folder is wrong, or a row failed where ``smoke`` tried it.
+        ReorderKitError: if the study or its folder is invalid, or a row failed in the ``smoke`` test.
     """
-    # Imported on first use, as for a run.
+    # Imported on first use, as in run().
     from reorder_kit.api.finished_study import FinishedStudy, PlannedStudy
     from reorder_kit.api.progress import progress_of_cells
     from reorder_kit.jobs.place import Place
     from reorder_kit.studies.run_study import StudyRun
 
     if jobs is not None and jobs < 1:
-        raise ReorderKitError(f"jobs is {jobs}", "give 1 or more")
+        raise ReorderKitError(f"jobs: {jobs} is below 1", "give 1 or more")
     caller = Caller.here()
     with caller.warned_of_logs():
         content = study if isinstance(study, Mapping) else str(study)
@@ -113,12 +112,12 @@ def study(
 
 
 def _command(study: Study, overrides: Overrides) -> str:
-    """How it was called, for the record; content is too long to repeat, and is in the folder."""
+    """The call, for the record; content is too long to repeat, and is in the folder."""
     shown = "{...}" if isinstance(study, Mapping) else repr(str(study))
     return f"reorder_kit.study({shown}{f', {dict(overrides)!r}' if overrides else ''})"
 
 
 def _require_no_failures(done: StudyOutcome) -> None:
     if done.failures:
-        told = "; ".join(f"{failure.run}: {failure.reason}" for failure in done.failures)
-        raise ReorderKitError(f"rows that were tried failed, so nothing was trained: {told}")
+        reasons = "; ".join(f"{failure.run}: {failure.reason}" for failure in done.failures)
+        raise ReorderKitError(f"the smoke test failed, so nothing was trained: {reasons}")

@@ -1,4 +1,4 @@
-"""A model of timm that reads its patches in an order."""
+"""Timm models that read their patches in an order."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ if TYPE_CHECKING:
 def wrap(
     model: nn.Module, order: Order | str | Path | Sequence[int] | Any, host: PluginHost | None = None
 ) -> TimmInOrder:
-    """A timm model that reads its patches in an order; images to outputs, as before.
+    """Wrap a timm model so that it reads its patches in an order; inputs and outputs stay the same.
 
-    The weights are shared, not copied, and the model itself stays as it is. A partial order leaves patches out; it is
-    refused where patches overlap, as those of a ResNet stem do. Rotary positions and relative biases are put in order,
-    too. Models whose blocks work on the 2-D grid are refused.
+    The weights are shared, not copied, and the model itself is unchanged. A partial order leaves patches out; it is
+    refused if patches overlap, as those of a ResNet stem do. Rotary positions and relative biases are reordered as
+    well. Models whose blocks work on the 2-D grid are refused.
 
     Args:
-        model: an isotropic model of timm: a VisionTransformer, with or without CLS, distillation and register tokens,
-            an Eva (EVA-02, DINOv3, PE, RoPE-ViT), a Beit, a VisionTransformerRelPos, or a Cait.
+        model: an isotropic timm model: a VisionTransformer, with or without CLS, distillation and register tokens, an
+            Eva (EVA-02, DINOv3, PE, RoPE-ViT), a Beit, a VisionTransformerRelPos, or a Cait.
         order: what :func:`reorder_kit.load_order` takes: an order, the name of an ordering, a file, a run, or an array.
-        host: whose orderings; those of the installed plugins if not given.
+        host: the plugins with the orderings; all installed ones if not given.
 
     Raises:
-        ReorderKitError: if the model cannot read in another order, the order is not one of its grid, or it is partial
-            and patches overlap.
+        ReorderKitError: if the model cannot read in another order, the order does not fit its grid, or the order is
+            partial and patches overlap.
 
     Warns:
-        UserWarning: as :func:`reorder_kit.load_order` does, of a run that has no single order.
+        UserWarning: as :func:`reorder_kit.load_order`, about a run that has no single order.
     """
     reading = reading_of(model)
     try:
@@ -48,7 +48,7 @@ def wrap(
         raise ReorderKitError(f"{error.message}; {reading.name} has a {reading.grid} grid", error.hint) from None
     if not found.order.is_static:
         raise ReorderKitError(
-            f"{found.order!r} has an order for each image, and a wrapped model reads all images in one",
+            f"{found.order!r} has an order for each image, but a wrapped model reads all images in one order",
             "give a static order",
         )
     reading.require_all_patches_if_they_overlap(found.order)

@@ -1,1 +1,1 @@
-"""Learners on data with a known best order."""
+"""Benchmarks of learners on data with a known best order."""

@@ -1,4 +1,4 @@
-"""The options with which the built-in learners enter the planted benchmark, chosen on validation images."""
+"""Options of the built-in learners in the planted benchmark, chosen on validation images."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def _constant(value: float) -> dict[str, Any]:
     return {"shape": "constant", "peak": value}
 
 
-# Adam finds the chain, too, but drifts on a reward of skewed noise.
+# Adam also finds the chain, but drifts on a reward of skewed noise.
 _SUCCESSORS = {
     "distribution": "successors",
     "temperature": _constant(0.2),
@@ -56,14 +56,14 @@ CHOSEN: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
         "chain-64": {**_SUCCESSORS, "search_epochs": 12.5},
         "chain-196": {**_SUCCESSORS, "search_epochs": 6.5},
     },
-    # Half of the epochs are too few to find every neighbour of many patches. One neighbour more gains so little that a
-    # strict test hardly ever notices; moves to fewer neighbours still pass it far more rarely.
+    # Half of the epochs are too few to find every neighbor of many patches. One more neighbor gains so little that a
+    # strict test rarely notices; moves to fewer neighbors still pass it far more rarely.
     "segment-search": {
         "chain-64": {"search_epochs": 10, "significance": 0.5},
         "chain-196": {"search_epochs": 6.5, "significance": 0.5},
     },
 }
-"""By learner and case; where a learner or a case is missing, the learner has its defaults."""
+"""Options by learner and case; if either is missing, the learner uses its defaults."""
 
 
 def chosen_options(learner: str, case: str) -> dict[str, Any]:
@@ -74,7 +74,7 @@ def chosen_options(learner: str, case: str) -> dict[str, Any]:
 def options_by_case(
     learners: Iterable[str], assignments: Iterable[str], cases: Sequence[str], host: PluginHost
 ) -> dict[str, dict[str, dict[str, Any]]]:
-    """Options by learner and case: the chosen ones, with what is set instead.
+    """Options by learner and case: the chosen ones with changes.
 
     Args:
         learners: names of learners.
@@ -83,20 +83,20 @@ def options_by_case(
         host: the plugins.
 
     Raises:
-        ReorderKitError: if there is no such learner, or an assignment names none of them.
+        ReorderKitError: if a learner does not exist, or an assignment does not name one of the learners.
     """
     options = {}
     for learner in dict.fromkeys(learners):
-        host.order_learners.get(learner)  # refuses a name that is none, with the closest one
+        host.order_learners.get(learner)  # refuses an unknown name and suggests the closest one
         options[learner] = {case: chosen_options(learner, case) for case in cases}
     for assignment in assignments:
         path, value = parse_assignment(assignment)
-        # The longest, since names may hold dots themselves.
+        # The longest match, because names may contain dots.
         learner = max((name for name in options if path.startswith(f"{name}.")), key=len, default="")
         option = path.removeprefix(f"{learner}.")
         if not (learner and option):
-            hint = "write LEARNER.OPTION=VALUE, as in --set softsort.lr=0.2, of a learner that is tried"
-            raise ReorderKitError(f"--set {assignment}: names no option of a learner", hint)
+            hint = "write LEARNER.OPTION=VALUE for one of the learners, as in --set softsort.lr=0.2"
+            raise ReorderKitError(f"--set {assignment}: not an option of one of the learners", hint)
         for case, given in options[learner].items():
             options[learner][case] = override(given, [(option, value)])
     return options

@@ -1,4 +1,4 @@
-"""The planted benchmark: train what is missing, and keep what was trained."""
+"""Run the planted benchmark: train what is missing, and keep finished runs."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ DEFAULT_CASE = "chain-16"
 def plan_benchmark(
     cases: Iterable[str], learners: Iterable[str], assignments: Iterable[str], seeds: Iterable[int], host: PluginHost
 ) -> list[PlantedRun]:
-    """The runs of cases and learners by name.
+    """The runs for cases and learners given by name.
 
     Args:
-        cases: names of cases; none for the default one.
-        learners: names of learners; none for all there are.
-        assignments: ``LEARNER.OPTION=VALUE``, of options to be replaced.
-        seeds: of the runs.
+        cases: names of cases; empty for the default one.
+        learners: names of learners; empty for all.
+        assignments: ``LEARNER.OPTION=VALUE``, options to replace.
+        seeds: the seeds of the runs.
         host: the plugins.
 
     Raises:
-        ReorderKitError: if there is no such case, learner or option.
+        ReorderKitError: if a case, learner or option does not exist.
     """
     chosen = cases_named(list(cases) or [DEFAULT_CASE])
     learners = list(learners) or list(host.order_learners)
@@ -43,20 +43,20 @@ def run_benchmark(
     executor: Executor[PlantedRun],
     tell: Callable[[str], None],
 ) -> dict[PlantedRun, PlantedOutcome]:
-    """What came out of every run; those that are in the ledger are not trained again.
+    """Train all runs that are not in the ledger, and return the outcome of every run.
 
-    Every recipe is checked before the first is trained.
+    All recipes are checked before the first run is trained.
 
     Args:
-        runs: all of them.
-        ledger: where finished runs are noted.
-        host: the plugins, which the processes load anew.
-        executor: where they are trained.
-        tell: called for every run that finishes.
+        runs: all runs.
+        ledger: the record of finished runs.
+        host: the plugins, which worker processes load again.
+        executor: where runs are trained.
+        tell: called with a message for each finished run.
 
     Raises:
-        ReorderKitError: if a recipe is wrong, the ledger holds runs of other settings, or a training cannot go on; all
-            others are finished first.
+        ReorderKitError: if a recipe is invalid, the ledger holds runs with other settings, or a training fails; all
+            other runs are finished first.
     """
     settings = {run: run.settings(host) for run in runs}
     noted = {run: ledger.outcome(str(run), settings[run]) for run in runs}
@@ -69,11 +69,11 @@ def run_benchmark(
     others = ledger.other_versions(map(str, known))
     if others:
         found = ", ".join(sorted(others))
-        tell(f"some runs were trained by reorder-kit {found}, this is {__version__}: their figures may not compare")
+        tell(f"some runs were trained by reorder-kit {found}, not {__version__}: their figures may not be comparable")
     with executor:
         for number, (run, outcome) in enumerate(outcomes(missing, executor), start=1):
             ledger.add(str(run), settings[run], outcome)
             known[run] = PlantedOutcome.parse(outcome, f"{ledger.path}: {run}")
-            # No accuracy: whoever chooses options on validation images shall not see that of test images.
+            # No accuracy: people who choose options on validation images must not see test accuracy.
             tell(f"{number}/{len(missing)} {run}: {known[run].seconds:.0f} s")
     return {run: known[run] for run in runs}

@@ -1,4 +1,4 @@
-"""The cases of the planted benchmark: data and a model for which the value of an order is known or can be trained."""
+"""The cases of the planted benchmark: data and models for which the value of an order is known or can be measured."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ from typing import Any
 from reorder_kit.errors import ReorderKitError, did_you_mean
 
 SCRAMBLED, UNDONE = "scrambled", "undone"
-"""The order a case hides the answer with, and the answer."""
+"""The scrambled order that hides the answer of a case, and the answer."""
 
-RESTORED, IN_TRUE_IMAGE = "restored neighbours", "adjacency in the true image"
-"""What the patches of neighbouring slots are: neighbours in the hidden order, or in the image."""
+RESTORED, IN_TRUE_IMAGE = "restored neighbors", "adjacency in the true image"
+"""What neighboring slots are checked for: patches that are neighbors in the hidden order, or in the image."""
 
 _RANDOM = {"name": "random"}
 
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """Everything of a recipe but the seed and the order, and the orders to compare learners with.
+    """A recipe without seed and order, and the orders to compare learners with.
 
     Args:
-        name: what the command calls it.
-        about: what it is, in a line.
-        sections: the recipe's sections, all but ``order``.
-        grid: patches, (height, width).
-        seeded: fields of the recipe that hold the seed of the run, so that every seed hides another order.
-        orders: fixed orders that are trained beside the learners, by name, as a recipe's ``order.start``; None is the
-            known answer. ``random`` is another order for every seed.
-        starts: those among them that learners start from.
-        neighbours: what neighbouring slots are checked against.
+        name: name of the case in the command.
+        about: a description in one line.
+        sections: the recipe's sections except ``order``.
+        grid: grid of patches, (height, width).
+        seeded: fields of the recipe that get the seed of the run, so that every seed hides a different order.
+        orders: fixed orders to train for comparison, by name, as a recipe's ``order.start``; None is the known answer.
+            ``random`` is a different order for each seed.
+        starts: the names of orders that learners start from.
+        neighbours: what neighboring slots are checked for.
     """
 
     name: str
@@ -44,26 +44,26 @@ class Case:
 
     @property
     def is_chain(self) -> bool:
-        """Whether neighbours in the hidden order are all that counts."""
+        """Whether only neighbors in the hidden order count."""
         return self.neighbours == RESTORED
 
     @property
     def has_answer(self) -> bool:
-        """Whether there is an order that undoes the scramble; in images, another may be better still."""
+        """Whether some order undoes the scramble; for images, another order may be even better."""
         return UNDONE in self.orders
 
 
 def _chain(
     side: int, batch_size: int, steps_per_epoch: int, epochs: int, lr: float = 1e-2, init_scale: float = 1.0
 ) -> Case:
-    """Local attention over neighbouring slots only. Four heads: with fewer it may settle on half of the products.
+    """Local attention over neighboring slots only. With fewer than four heads it may settle on half of the products.
 
-    In a random order of many patches hardly any hidden neighbours meet. What weights learn from so few is drowned in
-    noise, unless the model is far from linear at the start and takes small steps.
+    In a random order of many patches, few hidden neighbors meet. What weights learn from so few is drowned in noise
+    unless the model is far from linear at the start and takes small steps.
     """
     return Case(
         name=f"chain-{side * side}",
-        about=f"planted chain of {side * side} patches; local attention over neighbours, every slot is read",
+        about=f"planted chain of {side * side} patches; local attention over neighbors, every slot is read",
         sections={
             "data": {
                 "name": "planted-chain",
@@ -124,7 +124,7 @@ _RULES = ("row", "column", "hilbert", "spiral")
 
 SELECTION = Case(
     name="selection",
-    about="digits, 4x4 patches; local attention of window 2 that reads the last slots only",
+    about="digits, 4x4 patches; local attention with window 2 that reads only the last slots",
     sections=_digits({"name": "local", "window": 2, "causal": True}, side=4, epochs=150, plant=False),
     grid=(4, 4),
     seeded=(),
@@ -151,9 +151,9 @@ def cases_named(names: Sequence[str]) -> list[Case]:
     """Cases by name, each once.
 
     Raises:
-        ReorderKitError: if there is no such case.
+        ReorderKitError: if a case does not exist.
     """
     for name in names:
         if name not in CASES:
-            raise ReorderKitError(f"there is no case {name!r}", did_you_mean(name, CASES))
+            raise ReorderKitError(f"unknown case {name!r}", did_you_mean(name, CASES))
     return [CASES[name] for name in dict.fromkeys(names)]

@@ -1,4 +1,4 @@
-"""Pictures of what the planted benchmark found."""
+"""Pictures of the results of the planted benchmark."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from reorder_kit.ops.planted_chain import additive_accuracy, bayes_accuracy
 
 
 def draw_pictures(reports: Iterable[CaseReport], folder: Path) -> Iterator[Path]:
-    """Draw accuracy by restored neighbours for each chain, and what was recovered of every gap there is.
+    """Draw accuracy by restored neighbors for each chain, and the recovered share of each gap.
 
     Args:
-        reports: of all cases.
-        folder: where to; it is made if it is not there.
+        reports: the reports of all cases.
+        folder: the folder to write to; it is created if needed.
     """
     folder.mkdir(parents=True, exist_ok=True)
     recovered = {}
@@ -38,14 +38,14 @@ def _draw_chain(report: CaseReport, path: Path) -> None:
     patches = rows * columns
     draw_restored(
         {
-            # A chain has one start, which no name needs to repeat.
+            # A chain has only one start, so names do not repeat it.
             row.learner or row.order: list(zip(row.neighbours.values, row.accuracy.values, strict=True))
             for row in report.rows
             if row.neighbours is not None
         },
         {
-            "best from restored neighbours alone": [bayes_accuracy(patches, restored) for restored in range(patches)],
-            "adding up all neighbours": [additive_accuracy(patches, restored) for restored in range(patches)],
+            "best from restored neighbors alone": [bayes_accuracy(patches, restored) for restored in range(patches)],
+            "adding up all neighbors": [additive_accuracy(patches, restored) for restored in range(patches)],
         },
         report.case.name,
         path,

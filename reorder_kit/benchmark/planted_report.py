@@ -1,4 +1,4 @@
-"""What the planted benchmark found: for each case a row for each fixed order and each learner."""
+"""The results of the planted benchmark: for each case, a row for each fixed order and learner."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ class Row:
 
     Args:
         order: the order it started from.
-        learner: what learned; None for a fixed order.
-        accuracy: of the run itself.
-        from_scratch: of a model trained in the learned order from its first step; None for a fixed order.
-        recovered: how much of the accuracy between the scrambled and the undone order was won; None where no answer is
-            known, or the two differ by no more than chance.
-        neighbours: share of neighbouring slots whose patches belong together, as the case says; None where each image
+        learner: name of the learner; None for a fixed order.
+        accuracy: accuracy of the run itself.
+        from_scratch: accuracy of a model trained in the learned order from the first step; None for a fixed order.
+        recovered: share of the accuracy gap between the scrambled and the undone order that was recovered; None if no
+            answer is known, or the gap is not distinguishable from chance.
+        neighbours: share of neighboring slots whose patches belong together, as the case defines; None if each image
             has its own order.
-        seconds: of training, one thread.
+        seconds: time of training on one thread.
     """
 
     order: str
@@ -41,7 +41,7 @@ class Row:
 
     @property
     def name(self) -> str:
-        """What it is called in tables."""
+        """The name of the row in tables."""
         return self.order if self.learner is None else f"{self.learner} from {self.order}"
 
     def as_dict(self) -> dict[str, Any]:
@@ -55,12 +55,12 @@ class Row:
 
 @dataclass(frozen=True)
 class CaseReport:
-    """A case with its rows, the fixed orders first.
+    """A case with its rows, fixed orders first.
 
     Args:
         case: the case.
-        reach: slots that reach the readout, None where that is not known, and slots there are.
-        gap: accuracy in the undone order less that in the scrambled order; None where no answer is known.
+        reach: slots that reach the readout, None if unknown, and all slots.
+        gap: accuracy in the undone order minus that in the scrambled order; None if no answer is known.
         rows: orders and learners.
     """
 
@@ -86,7 +86,7 @@ class CaseReport:
         }
 
     def table(self) -> list[list[str]]:
-        """A heading and a line for each row."""
+        """A heading and a row for each order and learner."""
         heading = ["order", "accuracy", "from scratch", "recovered", self.case.neighbours, "seconds"]
         lines = [
             [
@@ -103,11 +103,11 @@ class CaseReport:
 
 
 def report(outcomes: Outcomes, split: Split) -> list[CaseReport]:
-    """Bring the outcomes of all planned runs together.
+    """Combine the outcomes of all planned runs.
 
     Args:
-        outcomes: of every run of every seed, case after case.
-        split: whose accuracy; options are chosen on ``validation``.
+        outcomes: the outcome of every run of every seed, case after case.
+        split: the split to report; options are chosen on ``validation``.
     """
     return [
         _case_report(case, {run: outcomes[run] for run in runs}, split)
@@ -117,7 +117,7 @@ def report(outcomes: Outcomes, split: Split) -> list[CaseReport]:
 
 def _case_report(case: Case, outcomes: Outcomes, split: Split) -> CaseReport:
     by_row: dict[tuple[str, str | None], list[PlantedOutcome]] = {}
-    for run, outcome in outcomes.items():  # seed after seed, so that the figures of two rows are paired
+    for run, outcome in outcomes.items():  # seed by seed, so that the figures of two rows are paired
         by_row.setdefault((run.start, run.learner), []).append(outcome)
     accuracy = {name: [outcome.accuracy.on(split) for outcome in found] for name, found in by_row.items()}
     gap = _differences(accuracy[UNDONE, None], accuracy[SCRAMBLED, None]) if case.has_answer else None

@@ -1,4 +1,4 @@
-"""The runs of the planted benchmark: which there are, and how one is trained."""
+"""The runs of the planted benchmark, and how they are trained."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class Accuracy(Record):
     """The accuracy of a model.
 
     Args:
-        test: on test images.
-        validation: on validation images.
+        test: accuracy on test images.
+        validation: accuracy on validation images.
     """
 
     test: float
@@ -38,24 +38,24 @@ class Accuracy(Record):
 
     @classmethod
     def of(cls, headline: str, test: Figures, validation: Figures) -> Self:
-        """That of a model with these figures."""
+        """The accuracy of a model with these figures."""
         return cls(test=test.score(headline), validation=validation.score(headline))
 
     def on(self, split: Split) -> float:
-        """On the images of a split."""
+        """The accuracy on a split."""
         return self.test if split == "test" else self.validation
 
 
 class PlantedOutcome(Record):
-    """What the report needs of a run.
+    """The part of a run's result that the report needs.
 
     Args:
-        accuracy: of the run itself.
-        from_scratch: of a model trained in the learned order from its first step; None for a fixed order.
-        neighbours: share of neighbouring slots whose patches belong together; None where each image has its own order.
+        accuracy: accuracy of the run itself.
+        from_scratch: accuracy of a model trained in the learned order from the first step; None for a fixed order.
+        neighbours: share of neighboring slots whose patches belong together; None if each image has its own order.
         order: the patch in each slot at the end.
-        reach: slots that reach the readout, None where that is not known, and slots there are.
-        seconds: of training.
+        reach: slots that reach the readout, None if unknown, and all slots.
+        seconds: time of training.
     """
 
     accuracy: Accuracy
@@ -76,7 +76,7 @@ class PlantedOutcome(Record):
         return cls(
             accuracy=Accuracy.of(result.headline, result.metrics.test, result.metrics.validation),
             from_scratch=from_scratch,
-            neighbours=_neighbours(result.order),
+            neighbours=_neighbors(result.order),
             order=result.order.final,
             reach=(result.order.reach.slots, result.order.reach.of),
             seconds=result.seconds,
@@ -85,14 +85,14 @@ class PlantedOutcome(Record):
 
 @dataclass(frozen=True, eq=False)
 class PlantedRun:
-    """One training: of a fixed order, or of a learner with its order used from scratch beside it.
+    """One run: a fixed order, or a learner followed by training from scratch in its order.
 
     Args:
         case: data and model.
-        seed: of the hidden order, the random start, weights and batches.
-        start: name of the order it starts from, one of the case's.
+        seed: seed of the hidden order, the random start, weights and batches.
+        start: name of the order it starts from, one of the case's orders.
         learner: name of the learner; None keeps the start.
-        options: of the learner.
+        options: options of the learner.
     """
 
     case: Case
@@ -107,7 +107,7 @@ class PlantedRun:
 
     @property
     def recipe(self) -> dict[str, Any]:
-        """The recipe, which starts from row order where the start is the known answer."""
+        """The recipe; it starts from row order if the start is the known answer."""
         start = self.case.orders[self.start] or {"name": "row"}
         content = {
             "format_version": 1,
@@ -131,7 +131,7 @@ class PlantedRun:
         return compose(self.recipe, host, str(self)).resolved()
 
     def train(self, host: PluginHost) -> dict[str, Any]:
-        """Train it in a folder that is thrown away; the :class:`PlantedOutcome`, as plain data."""
+        """Train the run in a temporary folder and return its :class:`PlantedOutcome` as plain data."""
         with TemporaryDirectory() as name:
             folder = Path(name)
             content = self.recipe
@@ -147,12 +147,12 @@ class PlantedRun:
 def planned_runs(
     cases: Iterable[Case], learners: Mapping[str, Mapping[str, Mapping[str, Any]]], seeds: Iterable[int]
 ) -> Iterator[PlantedRun]:
-    """Every case and seed with each fixed order, once, and with each learner from each of the case's starts.
+    """List the runs: every case and seed with each fixed order, and with each learner from each start of the case.
 
     Args:
-        cases: which.
+        cases: the cases.
         learners: options by learner and case.
-        seeds: which.
+        seeds: the seeds.
     """
     seeds = list(seeds)
     for case in cases:
@@ -163,16 +163,16 @@ def planned_runs(
 
 
 def known_answer(experiment: Experiment, grid: Grid) -> Order:
-    """The order that undoes a scramble, or the one that a data source hides."""
+    """The order that undoes a scramble, or that a data source hides."""
     scramble = experiment.planted_order(grid)
     answer = experiment.data_source.hidden_order() if scramble is None else scramble.inverse()
     if answer is None:
-        raise ValueError(f"{experiment.data_source.name} hides no order")
+        raise ValueError(f"{experiment.data_source.name} does not hide an order")
     return answer
 
 
-def _neighbours(order: RunOrder) -> float | None:
-    """The share of neighbouring slots whose patches belong together; None of a consensus, in which nothing is read."""
+def _neighbors(order: RunOrder) -> float | None:
+    """The share of neighboring slots whose patches belong together; None for a consensus, in which no image is read."""
     if order.is_consensus:
         return None
     if isinstance(order.planted, RestoredChain):

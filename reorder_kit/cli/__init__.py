@@ -1,1 +1,1 @@
-"""The command line: one file a command. Command bodies import late, so that `--help` needs no torch."""
+"""The command line: one file per command. Command bodies import late, so that `--help` does not load torch."""

@@ -1,4 +1,4 @@
-"""The colors of messages: on a terminal only, or where the environment asks for them."""
+"""Colored messages, on a terminal or when the environment asks for them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def has_colors(stream: TextIO) -> bool:
 
 
 def colored(text: str) -> str:
-    """A message with its leading word, and that of its hint, in color; the words themselves stay.
+    """Color the leading word of a message and of its hint; the text stays the same.
 
     >>> colored("wrote order.png")
     'wrote order.png'

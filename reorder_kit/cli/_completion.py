@@ -1,6 +1,6 @@
-"""What the shell offers while a command is typed: recipes, studies, orders, runs and components by name.
+"""Shell completion for recipes, studies, orders, runs and component names.
 
-Nothing here imports a plugin, or torch.
+Nothing here imports a plugin or torch.
 """
 
 from __future__ import annotations
@@ -16,33 +16,33 @@ _RUNS = "runs"
 
 
 def complete_recipe(incomplete: str) -> list[str]:
-    """Shipped recipes, and YAML files."""
+    """Shipped recipes and YAML files."""
     from reorder_kit.recipe.library import recipe_names
 
     return [*_starting(recipe_names(), incomplete), *_files(incomplete, _YAML)]
 
 
 def complete_shipped_recipe(incomplete: str) -> list[str]:
-    """Shipped recipes alone."""
+    """Shipped recipes only."""
     from reorder_kit.recipe.library import recipe_names
 
     return _starting(recipe_names(), incomplete)
 
 
 def complete_study(incomplete: str) -> list[str]:
-    """Shipped studies, and YAML files."""
+    """Shipped studies and YAML files."""
     from reorder_kit.studies.library import study_names
 
     return [*_starting(study_names(), incomplete), *_files(incomplete, _YAML)]
 
 
 def complete_run(incomplete: str) -> list[str]:
-    """Folders of runs; below ``runs`` where nothing has been typed."""
+    """Run folders; those in ``runs`` if nothing has been typed yet."""
     return _folders(incomplete, (_OF_A_RUN,))
 
 
 def complete_run_or_study(incomplete: str) -> list[str]:
-    """Folders of runs and studies."""
+    """Run and study folders."""
     return _folders(incomplete, (_OF_A_RUN, _OF_A_STUDY))
 
 
@@ -79,7 +79,7 @@ def complete_plugin_kind(incomplete: str) -> list[str]:
 
 
 def complete_component(ctx: typer.Context, incomplete: str) -> list[str]:
-    """Components of the kind that was typed before."""
+    """Components of the kind typed before."""
     return _components(str(ctx.params.get("kind") or ""), incomplete)
 
 
@@ -94,7 +94,7 @@ def _starting(names: Iterable[str], incomplete: str) -> list[str]:
 
 
 def _files(incomplete: str, endings: tuple[str, ...]) -> list[str]:
-    """Files of a kind, and the folders on the way to others."""
+    """Files with one of the endings, and folders that may contain more."""
     return [
         _typed(path)
         for path in _beginning_with(incomplete)
@@ -103,14 +103,14 @@ def _files(incomplete: str, endings: tuple[str, ...]) -> list[str]:
 
 
 def _folders(incomplete: str, marks: tuple[str, ...]) -> list[str]:
-    """Folders that hold one of some files, and the folders on the way to others."""
+    """Folders that contain one of the marker files, and folders that may contain more."""
     found = [*_beginning_with(incomplete), *(_beginning_with(f"{_RUNS}/") if not incomplete else [])]
     here = [path for path in found if path.is_dir()]
     return [path.as_posix() if any((path / mark).exists() for mark in marks) else _typed(path) for path in here]
 
 
 def _beginning_with(incomplete: str) -> list[Path]:
-    """The files and folders whose path begins like this; hidden ones only where a dot was typed."""
+    """Files and folders whose path starts with the text; hidden ones only if a dot was typed."""
     folder, _, beginning = incomplete.rpartition("/")
     place = Path(folder or ("/" if incomplete.startswith("/") else "."))
     try:

@@ -1,4 +1,4 @@
-"""A component, or a kind of components, in words: what ``describe`` shows."""
+"""Descriptions of a component or of a kind, as ``describe`` shows them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _BOUNDS = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusive
 
 
 def describe_kind(registry: Registry[Any]) -> dict[str, Any]:
-    """What the components of a kind are, and which there are."""
+    """Describe a kind and list its components."""
     components = ((name, registry.get(name)) for name in registry)
     return {
         "kind": registry.kind.name,
@@ -42,7 +42,7 @@ def describe_kind(registry: Registry[Any]) -> dict[str, Any]:
 
 
 def describe_component(registry: Registry[Any], name: str) -> dict[str, Any]:
-    """Everything about a component that a recipe's author needs.
+    """Describe everything about a component that a recipe author needs.
 
     Raises:
         ReorderKitError: if there is no such component.
@@ -76,9 +76,9 @@ def _first_line(component: type[Component]) -> str:
 def _options(
     schema: Mapping[str, Any], definitions: Mapping[str, Any], path: str = "", above: tuple[int, ...] = ()
 ) -> Iterator[dict[str, Any]]:
-    """A row for each option; the fields of a section follow it, with the defaults they have where it is given.
+    """One row per option; the fields of a section follow it, with the defaults they have when the section is given.
 
-    Those of the sections of a list have a ``*`` for the number of the section.
+    In a list of sections, ``*`` stands for the index of a section.
     """
     for key, option in schema.get("properties", {}).items():
         row = {
@@ -102,9 +102,7 @@ def _options(
         if docs:
             row["doc"] = "\n".join(docs)
         if kinds := sorted(kinds_of_parts(option)):
-            row["hint"] = "; ".join(
-                f"{_a(kind)} by its name, or a mapping with its name and its options" for kind in kinds
-            )
+            row["hint"] = "; ".join(f"{_a(kind)} by name, or a mapping with its name and options" for kind in kinds)
         yield row
         for section in sections:
             yield from _options(section, definitions, f"{row['name']}.", (*above, id(section)))

@@ -1,4 +1,4 @@
-"""What is installed and what it runs on: what ``doctor`` shows."""
+"""Installed software and hardware, as ``doctor`` shows them."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ COMPILERS = ("g++", "clang++", "c++", "cl")
 
 @dataclass(frozen=True)
 class Kernel:
-    """Compiled code that is used where it is there.
+    """Compiled code that is used if it is installed.
 
     Args:
-        module: what to import.
-        needs_gpu: it is of no use on a CPU.
-        remedy: how to get it.
+        module: the module to import.
+        needs_gpu: whether it works on a GPU only.
+        remedy: how to install it.
     """
 
     module: str
@@ -55,13 +55,13 @@ KERNELS = {
     "FlexAttention": Kernel(
         "torch.nn.attention.flex_attention",
         needs_gpu=True,
-        remedy="it comes with torch: pip install --upgrade torch",
+        remedy="part of torch: pip install --upgrade torch",
     ),
 }
 
 
 def diagnose() -> dict[str, Any]:
-    """Versions, devices, what computes the scan of Mamba on each of them, compiled kernels and plugins."""
+    """Collect versions, devices, Mamba's scan backend on each device, compiled kernels and plugins."""
     host = PluginHost.from_environment()
     failed = [
         {"name": plugin.name, "distribution": plugin.distribution, "reason": plugin.reason}
@@ -90,7 +90,7 @@ def _package(name: str, module: str) -> dict[str, str | None]:
         return {"version": None, "problem": f"pip install {name}"}
     problem = _import_problem(module)
     if problem and name == "torchvision":
-        problem += "; torch and torchvision must come from the same place: pip install --force-reinstall both"
+        problem += "; torch and torchvision must come from the same index: pip install --force-reinstall both"
     return {"version": found, "problem": problem}
 
 
@@ -107,7 +107,7 @@ def _device_types() -> list[str]:
 
 def _kernel(kernel: Kernel) -> dict[str, Any]:
     if kernel.needs_gpu and not torch.cuda.is_available():
-        return {"is_active": False, "note": "of use on a GPU only"}
+        return {"is_active": False, "note": "used on a GPU only"}
     problem = _import_problem(kernel.module)
     return {"is_active": problem is None, "note": "" if problem is None else f"{problem}; {kernel.remedy}"}
 
@@ -115,14 +115,14 @@ def _kernel(kernel: Kernel) -> dict[str, Any]:
 def _compiler() -> dict[str, Any]:
     named = os.environ.get("CXX")
     path = next(filter(None, map(shutil.which, [named] if named else COMPILERS)), None)
-    remedy = "there is no C++ compiler for train.compile: install g++ or clang, or name one in CXX"
+    remedy = "no C++ compiler found for train.compile: install g++ or clang, or set CXX"
     return {"is_active": path is not None, "note": path or remedy}
 
 
 def _import_problem(module: str) -> str | None:
-    """Why a module cannot be imported; None if it can."""
+    """The reason why a module cannot be imported; None if it can."""
     try:
         import_module(module)
-    except Exception as error:  # a compiled extension that does not fit raises anything
+    except Exception as error:  # an incompatible compiled extension can raise anything
         return f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
     return None

@@ -1,4 +1,4 @@
-"""How a command ends when something is wrong."""
+"""How a command reports errors and exits."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ from reorder_kit.errors import ENCODING_HINT, ComponentError, RecipeError, Reord
 INTERRUPTED = 128 + signal.SIGINT
 TERMINATED = 128 + signal.SIGTERM
 PLUGINS = "reorder_kit.host.plugin_host"
-"""A command that has not imported it has no plugins."""
+"""A command that has not imported this module has not loaded plugins."""
 
 
 class Command(FittingHelp, TyperCommand):
-    """A command that tells expected errors in words, with exit code 2 and no traceback. Anything else is a bug.
+    """A command that reports expected errors as messages, with exit code 2 and no traceback. Any other error is a bug.
 
-    With ``--json`` the error is on standard output, too: ``{"error", "hint", "problems": [{"path", "message",
+    With ``--json`` the error also goes to standard output: ``{"error", "hint", "problems": [{"path", "message",
     "hint"}]}``.
     """
 
     is_always_json = False
-    """Whether its result is JSON without being asked for."""
+    """Whether the command always prints JSON."""
 
     def invoke(self, ctx: Any) -> Any:
         """Run it."""
@@ -68,10 +68,10 @@ class Command(FittingHelp, TyperCommand):
 
 @contextmanager
 def _naming_files() -> Iterator[None]:
-    """Say in words why a file cannot be named, wherever that was tried.
+    """Explain errors about file names that the file system or its encoding cannot represent.
 
     Raises:
-        ReorderKitError: in the place of such an error; and of one that may come from letters that were misread.
+        ReorderKitError: instead of such an error, and with a hint if misread characters may have caused another error.
     """
     encoding = sys.getfilesystemencoding()
     try:
@@ -79,12 +79,12 @@ def _naming_files() -> Iterator[None]:
     except UnicodeEncodeError as error:
         if error.encoding != encoding:
             raise
-        reason = f"names of files are {encoding} in this environment, unlike {error.object}"
+        reason = f"file names are {encoding} in this environment, which cannot encode {error.object}"
         raise ReorderKitError(reason, ENCODING_HINT) from None
     except OSError as error:
         if error.errno != errno.ENAMETOOLONG:
             raise
-        # Imported on first use: torch comes with it.
+        # Imported on first use because it loads torch.
         from reorder_kit.interfaces.path_lengths import shortened
 
         raise ReorderKitError(f"a path is longer than file systems allow: {shortened(str(error.filename))}") from None
@@ -92,30 +92,30 @@ def _naming_files() -> Iterator[None]:
         letters = error.message + "".join(sys.argv)
         if encoding == "utf-8" or letters.isascii() or isinstance(error, RecipeError):
             raise
-        hint = f"names of files are {encoding} in this environment; {ENCODING_HINT}"
+        hint = f"file names are {encoding} in this environment; {ENCODING_HINT}"
         raise ReorderKitError(error.message, "; ".join(filter(None, [error.hint, hint]))) from None
 
 
 @contextmanager
 def _naming_the_machine() -> Iterator[None]:
-    """Say in words that a disk is full, a permission is lost, or a limit of the system is reached.
+    """Explain that a disk is full, a permission is missing, or a system limit is reached.
 
     Raises:
-        ReorderKitError: instead of an error of the system, unless it is about standard output.
+        ReorderKitError: instead of the system's error, unless it concerns standard output.
     """
     try:
         yield
     except Exception as error:
-        told = error_of_machine(error)
-        if told is None or (isinstance(error, OSError) and error.filename is None and stdout_takes_no_more()):
+        explained = error_of_machine(error)
+        if explained is None or (isinstance(error, OSError) and error.filename is None and stdout_takes_no_more()):
             raise
-        raise told from None
+        raise explained from None
 
 
 class QuickCommand(Command):
-    """A command that answers at once, and collects no garbage meanwhile.
+    """A command that answers at once and runs without garbage collection.
 
-    Looking for garbage is a fifth of its time: importing torch and the plugins makes many objects that stay.
+    Garbage collection would take a fifth of its time: importing torch and the plugins creates many long-lived objects.
     """
 
     def invoke(self, ctx: Any) -> Any:
@@ -130,23 +130,23 @@ class QuickCommand(Command):
 
 
 class QuickJsonCommand(QuickCommand):
-    """A command that answers at once, in JSON."""
+    """A quick command that always prints JSON."""
 
     is_always_json = True
 
 
 @contextmanager
 def _naming_plugins() -> Iterator[None]:
-    """Tell whose mistake an error is that nobody expected."""
+    """Attribute an unexpected error to the plugin that caused it."""
     try:
         yield
     except (typer.Exit, typer.Abort, KeyboardInterrupt):
         raise
     except BaseException as error:
-        is_told = isinstance(error, ReorderKitError) and not isinstance(error, ComponentError)
-        if is_told or PLUGINS not in sys.modules:
+        is_expected = isinstance(error, ReorderKitError) and not isinstance(error, ComponentError)
+        if is_expected or PLUGINS not in sys.modules:
             raise
-        # Imported on first use, and loaded only now, once more, since nearly every command ends otherwise.
+        # Imported here, and the plugins loaded again, because few commands end this way.
         from reorder_kit.host.plugin_errors import naming_plugins
         from reorder_kit.host.plugin_host import PluginHost
 
@@ -155,7 +155,7 @@ def _naming_plugins() -> Iterator[None]:
 
 
 def _tell(error: ReorderKitError) -> None:
-    # Every process finds the same mistakes in a recipe; what goes wrong later may concern one process alone.
+    # Every process finds the same mistakes in a recipe; later errors may concern one process only.
     if is_main_process():
         print_to_stderr(f"error: {error}")
     elif not isinstance(error, RecipeError):

@@ -1,4 +1,4 @@
-"""What an evaluation found, in tables and sentences."""
+"""Tables and sentences for the results of an evaluation."""
 
 from __future__ import annotations
 
@@ -11,20 +11,21 @@ from reorder_kit.training.evaluation_report import OWN, EvaluationReport
 
 
 def introduction(report: EvaluationReport) -> list[str]:
-    """What was evaluated."""
+    """Lines that say what was evaluated."""
     lines = [f"{report.run}: final weights, {report.orders[0].metrics.images} images"]
     if report.spread is not None:
         lines.append(f"It has no single order: {words_of_spread(report.spread)}.")
     if report.blocks != [0]:
         later = ", ".join(map(str, report.blocks[1:]))
         lines.append(
-            f"It also orders before block {later}: tau is to the composed order; others are used before block 0 alone."
+            f"It also orders before block {later}: tau compares with the composed order; "
+            "other orders apply before block 0 only."
         )
     return lines
 
 
 def evaluation_table(report: EvaluationReport) -> TextTable:
-    """A row for each order."""
+    """A table with a row for each order."""
     headline = _headline(report)
     scores = [row.metrics.score(headline.name) for row in report.orders]
     are_shares = headline.are_shares(scores)
@@ -39,19 +40,19 @@ def evaluation_table(report: EvaluationReport) -> TextTable:
 
 
 def shares_table(report: EvaluationReport) -> TextTable:
-    """A row for each share of the run's own order."""
+    """A table with a row for each share of the run's own order."""
     headline = _headline(report)
     rows = []
     for share in report.shares:
         cost, score = share.encoder, share.metrics.score(headline.name)
         time, operations = f"{1e3 * cost.seconds:.3g}", f"{cost.operations / 1e6:.3g}"
         rows.append([f"{share.keep:g}", str(cost.slots), f"{score:.3f}", time, operations])
-    measured = [f"{report.split} {headline}", "encoder, ms an image", "million operations"]
+    measured = [f"{report.split} {headline}", "encoder, ms per image", "million operations"]
     return ["share read", "slots", *measured], rows
 
 
 def notes(report: EvaluationReport) -> list[str]:
-    """What has to be known to read the figures."""
+    """What readers need to know to interpret the figures."""
     own = report.orders[0].metrics
     of_shares = [OPERATIONS, *([report.shares_note] if report.shares_note else [])] if report.shares else []
     return [*of_shares, *describe_worst_class(own, _headline(report)), *map(str, own.findings)]

@@ -1,4 +1,4 @@
-"""Whether the folder of a run, a study, a race or a transfer is whole: what ``doctor FOLDER`` shows."""
+"""Integrity checks of a run, study, race or transfer folder, as ``doctor FOLDER`` shows them."""
 
 from __future__ import annotations
 
@@ -30,25 +30,25 @@ _OF_MANY_RUNS: Mapping[str, Callable[[Path], object]] = {
 
 
 def check_folder(folder: Path) -> dict[Path, list[FileCheck]]:
-    """What was found of every file whose checksum is known, by the folder of the run that it belongs to.
+    """Check every file whose checksum is known; the results are grouped by run folder.
 
     Args:
-        folder: of a run, a study, a race or a transfer.
+        folder: the folder of a run, a study, a race or a transfer.
 
     Raises:
         ReorderKitError: if it is none of these.
     """
     if not folder.is_dir():
-        raise ReorderKitError(f"{folder}: there is no such folder", "give the folder of a run, as in runs/quickstart")
+        raise ReorderKitError(f"{folder}: folder not found", "give the folder of a run, as in runs/quickstart")
     found = {folder: list(_of_many_runs(folder))}
-    # Anything else may be as large as a disk.
+    # Any other folder could be as large as a whole disk.
     below = _below(folder) if found[folder] or _holds_runs(folder) else []
     runs = [path for path in [folder, *below] if _is_run(RunFolder(path))]
     for run in runs:
         found[run] = [*found.get(run, []), *check_run(RunFolder(run))]
     if not any(found.values()):
         raise ReorderKitError(
-            f"{folder}: is no folder of a run, a study, a race or a transfer, or nothing was written down yet",
+            f"{folder}: not the folder of a run, a study, a race or a transfer, or nothing was recorded in it yet",
             "give the folder of a run, as in runs/quickstart",
         )
     return {place: checks for place, checks in found.items() if checks}
@@ -72,10 +72,10 @@ def _require_trial(file: Path) -> None:
 
 
 def _scores_of_race(folder: Path) -> Iterator[FileCheck]:
-    """Whether each score in the table of equal cost is that of its run."""
+    """Check that each score in the equal-cost table matches its run."""
     try:
         race = RaceFolder(folder).read_results()
-    except ReorderKitError:  # said before, or the race is not over
+    except ReorderKitError:  # already reported, or the race has not finished
         return
     for line in race.equal_cost:
         for run, value in zip(line.runs, line.score.values, strict=False):
@@ -83,10 +83,10 @@ def _scores_of_race(folder: Path) -> Iterator[FileCheck]:
 
 
 def _scores_of_study(folder: Path) -> Iterator[FileCheck]:
-    """Whether each score in the table of a study is that of its run."""
+    """Check that each score in a study's table matches its run."""
     try:
         study = StudyResult.read(folder / "study.json")
-    except ReorderKitError:  # said before
+    except ReorderKitError:  # already reported
         return
     for row in study.rows:
         for run, value in zip(row.runs, row.score.values, strict=False):
@@ -97,7 +97,7 @@ def _require_score(headline: str, table: str, value: float, file: Path) -> None:
     folder = RunFolder(file.parent)
     score = folder.read_result().metrics.test.score(headline)
     if score != value:
-        raise ReorderKitError(f"{folder.result}: scores {score}, and {value} in {table}")
+        raise ReorderKitError(f"{folder.result}: the score is {score} here but {value} in {table}")
 
 
 def _checked(file: Path, read: Callable[[Path], object]) -> FileCheck:
@@ -109,10 +109,10 @@ def _checked(file: Path, read: Callable[[Path], object]) -> FileCheck:
 
 
 def _below(folder: Path) -> list[Path]:
-    """The run folders below; those within a run are looked at with it."""
+    """The run folders below a folder; those inside a run are checked with that run."""
     found = set()
     for place, folders, files in os.walk(folder):
-        # Other file systems below, such as /proc, hold no part of a run, and may have no end.
+        # Other file systems mounted below, such as /proc, contain no runs and can be endless.
         folders[:] = [name for name in folders if not Path(place, name).is_mount()]
         if not {"recipe.yaml", "result.json"}.isdisjoint(files):
             found.add(Path(place))
@@ -126,7 +126,7 @@ def _is_search(path: Path) -> bool:
 
 
 def _holds_runs(folder: Path) -> bool:
-    """Whether runs lie right in a folder, or one level deeper, as in ``runs/``."""
+    """Whether a folder contains runs directly or one level deeper, as in ``runs/``."""
     with writing(folder):
         near = [folder, *(path for path in folder.iterdir() if path.is_dir())]
         return any(_is_run(RunFolder(path)) or any(path.glob("*/recipe.yaml")) for path in near)

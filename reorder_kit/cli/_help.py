@@ -1,4 +1,4 @@
-"""Help that fits the terminal: no option's name is broken, neither in a sentence nor in an example."""
+"""Help that fits the terminal and never breaks an option's name, in sentences or examples."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _CONTINUED = " \\"
 
 
 class _Unbroken:
-    """A formatter of help that breaks words at spaces alone.
+    """A help formatter that breaks lines at spaces only.
 
     Args:
-        formatter: writes the help.
+        formatter: the formatter that writes the help.
     """
 
     def __init__(self, formatter: Any) -> None:
@@ -30,7 +30,7 @@ class _Unbroken:
         self._formatter.write_text(text.replace(_HYPHEN, _WHOLE))
 
     def write_dl(self, rows: Any, *spacing: Any, **named: Any) -> None:
-        """Write names with what they are."""
+        """Write a definition list."""
         whole = [tuple(text.replace(_HYPHEN, _WHOLE) for text in row) for row in rows]
         self._formatter.write_dl(whole, *spacing, **named)
 
@@ -39,14 +39,14 @@ class _Unbroken:
 
 
 class FittingHelp:
-    """Beside a command or a group of commands: its help fits the terminal."""
+    """A mixin for commands and groups whose help fits the terminal."""
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
-        """Write it, with hyphens at which no line is broken."""
+        """Write the help with non-breaking hyphens."""
         super().format_help(ctx, _Unbroken(formatter))  # type: ignore[misc]
 
     def get_help(self, ctx: Any) -> str:
-        """The help, as it is printed."""
+        """Return the help as it is printed."""
         columns = terminal_columns()
         lines = super().get_help(ctx).replace(_WHOLE, _HYPHEN).splitlines()  # type: ignore[misc]
         return "\n".join(fitting for line in lines for fitting in _fitting(line, columns))
@@ -57,7 +57,7 @@ class Group(FittingHelp, TyperGroup):
 
 
 def _fitting(line: str, columns: int) -> list[str]:
-    """An example that is too long goes on in the next line, as a shell reads it; other lines are as they are."""
+    """Continue an example that is too long on the next line, in shell syntax; leave other lines unchanged."""
     if len(line) <= columns or not _EXAMPLE.match(line):
         return [line]
     first, *others = re.split(r" (?=--)", line)

@@ -1,4 +1,4 @@
-"""Finds what a command names: plugins, a recipe, an order, a run."""
+"""Find what a command names: plugins, a recipe, an order or a run."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from reorder_kit.runs.run_folder import RunFolder
 
 
 def load_host() -> PluginHost:
-    """The installed plugins; on standard error, those that are broken, and deprecated run events that others follow."""
+    """Load the installed plugins; broken ones and deprecated run events are reported on standard error."""
     host = PluginHost.from_environment()
     if is_main_process():
         for plugin in host.plugins:
@@ -29,30 +29,30 @@ def load_host() -> PluginHost:
 def recipe_content(
     recipe: str, assignments: Iterable[str] | None, device: str | None = None, seed: int | None = None
 ) -> dict[str, Any]:
-    """A recipe by file or name, with ``field=value`` assignments, not yet checked.
+    """Read a recipe by file or name and apply ``field=value`` assignments, without checking it.
 
     Args:
-        recipe: which.
-        assignments: its new fields.
-        device: as ``--device`` gives it.
-        seed: as ``--seed`` gives it.
+        recipe: a file, or the name of a shipped recipe.
+        assignments: new values of fields.
+        device: the value of ``--device``.
+        seed: the value of ``--seed``.
 
     Raises:
-        ReorderKitError: if there is no such recipe, or an assignment is none or says the same as an option.
+        ReorderKitError: if the recipe does not exist, or an assignment is malformed or repeats an option.
     """
     content, _ = read_recipe(recipe)
     return override(content, assigned(assignments, {"--device": ("train.device", device), "--seed": ("seed", seed)}))
 
 
 def assigned(assignments: Iterable[str] | None, options: Mapping[str, tuple[str, Any]]) -> list[tuple[str, Any]]:
-    """Fields and their new values, from ``--set`` and from options that stand for a field.
+    """Collect fields and their new values from ``--set`` and from options that stand for a field.
 
     Args:
         assignments: ``field=value``.
-        options: by their names: the field, and its value; None if it was not given.
+        options: the field and value of each option, by the option's name; the value is None if it was not given.
 
     Raises:
-        ReorderKitError: if an assignment is none, or a field is given by both.
+        ReorderKitError: if an assignment is malformed, or a field is set by both.
     """
     found = [parse_assignment(assignment) for assignment in assignments or ()]
     for option, (field, value) in options.items():
@@ -61,25 +61,25 @@ def assigned(assignments: Iterable[str] | None, options: Mapping[str, tuple[str,
         section, _, last = field.rpartition(".")
         for path, given in found:
             if path == field or (path == section and isinstance(given, Mapping) and last in given):
-                raise ReorderKitError(f"{option} and --set {path} both give {field}", "give one of the two")
+                raise ReorderKitError(f"{option} and --set {path} both set {field}", "use only one of them")
         found.append((field, value))
     return found
 
 
 def places_of(assignments: Iterable[str] | None) -> list[tuple[str, Any]]:
-    """Where the data of a run is now, from ``field=value``; which fields say that is checked with the run.
+    """Read where a run's data is now from ``field=value``. The fields are checked later, with the run.
 
     Raises:
-        ReorderKitError: if one is no assignment.
+        ReorderKitError: if an assignment is malformed.
     """
     return [parse_assignment(assignment) for assignment in assignments or ()]
 
 
 def find_run(path: str) -> RunFolder:
-    """The folder of a finished run.
+    """Open the folder of a finished run.
 
     Raises:
-        ReorderKitError: if it is none.
+        ReorderKitError: if it is not a run folder.
     """
     folder = RunFolder(Path(path))
     if not folder.recipe.exists():

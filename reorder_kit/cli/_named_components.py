@@ -1,7 +1,7 @@
-"""The names of components, read from the source files of plugins without importing any of them.
+"""Component names, read from the source files of plugins without importing them.
 
-Shell completion has to answer while somebody types; importing a plugin means importing torch. A computed name is not
-found, and so not offered.
+Shell completion must be fast, and importing a plugin means importing torch. Computed names are not found and not
+offered.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ _KIND = re.compile(r'^    kind = Kind\("([^"]+)", "([^"]+)"\)$', re.M)
 
 
 def kinds() -> dict[str, str]:
-    """The name of each kind of component, with its plural."""
+    """The name of each kind of component, mapped to its plural."""
     files = sorted((_PACKAGE / "interfaces").glob("*.py"))
     return dict(pair for file in files for pair in _KIND.findall(file.read_text(encoding="utf-8")))
 
 
 def component_names(kind: str) -> list[str]:
-    """The names of the installed components of a kind, which is given in any spelling; nothing for an unknown kind."""
+    """The names of the installed components of a kind, given in any spelling; empty for an unknown kind."""
     asked = kind.replace("_", "-")
     plural = next((many for one, many in kinds().items() if asked in (one, many)), None)
     if plural is None:
@@ -36,11 +36,11 @@ def component_names(kind: str) -> list[str]:
 
 
 def _files_of_others() -> Iterator[Path]:
-    """The source files that installed packages name as plugins."""
+    """The source files that installed packages declare as plugins."""
     for point in entry_points(group=_GROUP):
         package, *inside = point.module.split(".")
         try:
-            spec = find_spec(package)  # of a package without a dot in its name, which imports nothing
+            spec = find_spec(package)  # imports nothing, because a top-level package has no parent
         except (ImportError, ValueError):
             continue
         if spec is None:
@@ -54,7 +54,7 @@ def _files_of_others() -> Iterator[Path]:
 
 
 def _names_in(file: Path, hook: str) -> Iterator[str]:
-    """The literal names of the classes that a hook of a file hands over."""
+    """The literal names of the classes that a hook in a file returns."""
     try:
         tree = ast.parse(file.read_text(encoding="utf-8"))
     except (OSError, SyntaxError, ValueError):

@@ -1,4 +1,4 @@
-"""Where a command writes: results to standard output, everything else to standard error."""
+"""Output of commands: results go to standard output, everything else to standard error."""
 
 from __future__ import annotations
 
@@ -27,24 +27,24 @@ _results: ContextVar[TextIO | None] = ContextVar("results", default=None)
 
 
 def process() -> int:
-    """The number of this process under torchrun; 0 for a process alone, or where the number is none."""
+    """The rank of this process under torchrun; 0 for a single process or an invalid rank."""
     rank = os.environ.get("RANK", "")
     return int(rank) if rank.isascii() and rank.isdecimal() and len(rank) < _MOST_DIGITS else 0
 
 
 def is_main_process() -> bool:
-    """Whether this process is the one that speaks."""
+    """Whether this process prints output."""
     return process() == 0
 
 
 def print_json(content: Any) -> None:
-    """Write JSON to standard output, also within :func:`results_alone`."""
+    """Write JSON to standard output, even inside :func:`results_alone`."""
     typer.echo(json.dumps(content, indent=2), file=_results.get())
 
 
 @contextmanager
 def results_alone() -> Iterator[None]:
-    """Keep standard output for JSON: whatever plugins and libraries print goes to standard error."""
+    """Reserve standard output for JSON: output of plugins and libraries goes to standard error."""
     before = _results.set(sys.stdout)
     try:
         with redirect_stdout(sys.stderr):
@@ -54,9 +54,10 @@ def results_alone() -> Iterator[None]:
 
 
 def print_to_stderr(text: str) -> None:
-    """Write what is no result; where standard error takes no more, nobody would see a complaint about it either.
+    """Write a message that is not a result. Errors of standard error itself are ignored: there is no place to report
+    them.
 
-    On a terminal the first word of an error or a warning, and that of its hint, has a color.
+    On a terminal, the first word of an error, a warning or a hint is colored.
     """
     has_color = has_colors(sys.stderr)
     with suppress(OSError):
@@ -65,9 +66,9 @@ def print_to_stderr(text: str) -> None:
 
 @contextmanager
 def standard_output() -> Iterator[None]:
-    """Say in words that standard output takes no more, and end with 2; with 1, silently, where nobody reads it.
+    """Exit with 2 and a message if standard output cannot be written; silently with 1 if the reader closed the pipe.
 
-    What a command has written elsewhere, as a run into its folder, is there.
+    Files that the command has written, such as a run folder, are kept.
     """
     try:
         try:
@@ -75,24 +76,24 @@ def standard_output() -> Iterator[None]:
         finally:
             sys.stdout.flush()
     except OSError as error:
-        if not stdout_takes_no_more():  # it was about another file
+        if not stdout_takes_no_more():  # the error concerned another file
             raise
-        # What is left in the buffer would be tried once more at the end of the process.
+        # Python would try to flush the rest of the buffer again when the process exits.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if error.errno == errno.EPIPE:  # as with `| head`
             sys.exit(1)
-        print_to_stderr(f"error: standard output: cannot be written: {error.strerror}")
+        print_to_stderr(f"error: cannot write to standard output: {error.strerror}")
         sys.exit(2)
 
 
 def stdout_takes_no_more() -> bool:
-    """Whether standard output is full, or nobody reads it any more; to be asked after something could not be written.
+    """Whether standard output is full or its reader is gone; call this after a write failed.
 
-    If it does take more, that is an empty line.
+    If standard output still works, this prints an empty line.
     """
     output = _results.get() or sys.stdout
     try:
-        output.write("\n")  # what could not be written is not always tried again
+        output.write("\n")  # a failed write is not always retried
         output.flush()
     except OSError:
         return True
@@ -100,17 +101,17 @@ def stdout_takes_no_more() -> bool:
 
 
 def terminal_columns() -> int:
-    """How many characters a line of the terminal has; 80 where there is none."""
+    """The width of the terminal in characters; 80 without a terminal."""
     return max(_FEWEST_COLUMNS, shutil.get_terminal_size((COLUMNS_WITHOUT_TERMINAL, 24)).columns)
 
 
 def console(stderr: bool = False) -> Console:
-    """A console that prints text as it is. Without a terminal there is no color, and room for wide tables."""
+    """A console that prints text unchanged. Without a terminal it uses no color and leaves room for wide tables."""
     from rich.console import Console
 
     class Plain(Console):
         def on_broken_pipe(self) -> None:
-            """Raise the error: rich itself would end the process here, and :func:`standard_output` does it later."""
+            """Raise the error: rich would end the process here, but :func:`standard_output` does that later."""
             raise
 
     stream = sys.stderr if stderr else sys.stdout

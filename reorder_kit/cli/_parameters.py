@@ -10,32 +10,32 @@ import typer
 from reorder_kit.cli._completion import complete_recipe, complete_run
 
 _ZERO_BYTE = "\0"
-# More of these would be a slip of the finger, and take for ever.
+# Larger numbers are most likely typos and would take forever.
 MOST_JOBS, MOST_SEEDS = 1024, 10_000
 LAST_SEED = 2**32 - 1 - MOST_SEEDS
-"""The first of some seeds, so that the last is one that a recipe can have."""
+"""The largest first seed whose last seed is still valid in a recipe."""
 MOST_STEPS = 1_000_000_000
-"""Of a training, and images of a data set."""
+"""The largest number of training steps, and of images of a data set."""
 
 
 def as_name(value: str) -> str:
-    """What an argument names: something.
+    """Check that an argument is not empty.
 
     Raises:
-        BadParameter: if it is nothing, or has a zero byte.
+        BadParameter: if it is empty or contains a null byte.
     """
     if not value:
-        raise typer.BadParameter("it is empty")
+        raise typer.BadParameter("the value is empty")
     if _ZERO_BYTE in value:
-        raise typer.BadParameter("it has a zero byte")
+        raise typer.BadParameter("the value contains a null byte")
     return value
 
 
 def as_path(value: str | Path) -> Path:
-    """A path, which an empty text is not: it would stand for the working directory.
+    """Convert to a path; an empty text is refused because it would mean the working directory.
 
     Raises:
-        BadParameter: as :func:`as_name`.
+        BadParameter: as for :func:`as_name`.
     """
     return Path(as_name(str(value)))
 
@@ -78,9 +78,7 @@ DownloadOption = Annotated[
     bool,
     typer.Option(
         "--allow-download",
-        help="Let the run's recipe fetch data that is not there, and write into the folders it names.",
+        help="Let the run's recipe download missing data and write into the folders it names.",
     ),
 ]
-JsonOption = Annotated[
-    bool, typer.Option("--json", help="Print JSON and nothing else to standard output, errors included.")
-]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print only JSON to standard output, errors included.")]

@@ -16,16 +16,16 @@ if TYPE_CHECKING:
     from reorder_kit.training.prediction import ImagePrediction, Predictions
 
 _SHEET = 24
-"""Images in a picture of several."""
+"""The largest number of images in one picture."""
 
 
 class PredictionFiles:
-    """Writes them. What each is called is known before anything is predicted, and no file that is there is replaced.
+    """Writes pictures and masks. File names are known before anything is predicted; existing files are never replaced.
 
     Args:
         images: paths of the images.
-        picture: a file for all images, or a folder for a picture of each; None for none.
-        masks: a folder for the masks; None for none.
+        picture: one file for all images, or a folder with a picture of each; None for no pictures.
+        masks: a folder for the masks; None for no masks.
 
     Raises:
         ReorderKitError: if something cannot be written there.
@@ -48,10 +48,10 @@ class PredictionFiles:
         self._mask_of = {} if masks is None else _files(masks, images, taken)
 
     def require_new(self) -> None:
-        """Refuse to replace a file, which may be one of the images, or a mask that somebody has drawn.
+        """Refuse to replace a file, which could be an input image or a hand-drawn mask.
 
         Raises:
-            ReorderKitError: if one of the files is there already.
+            ReorderKitError: if one of the files already exists.
         """
         sheet = [] if self._sheet is None else [self._sheet]
         for option, files, hint in (
@@ -61,23 +61,23 @@ class PredictionFiles:
         ):
             for file in files:
                 if os.path.lexists(file):
-                    raise ReorderKitError(f"{option}: {file} is there already, and is not replaced", hint)
+                    raise ReorderKitError(f"{option}: {file} already exists and would be replaced", hint)
 
     def previews(self, images: int) -> int:
-        """How many images have to keep a small version of themselves.
+        """The number of images that must keep a thumbnail.
 
         Args:
-            images: how many there are.
+            images: the number of all images.
         """
         if self._pictures is not None:
             return images
         return _SHEET if self._sheet is not None else 0
 
     def write(self, prediction: ImagePrediction) -> ImagePrediction:
-        """Write what belongs to one image, and name it.
+        """Write the files of one image and record their names in the prediction.
 
         Raises:
-            ReorderKitError: if a mask was asked for where there is none, or a file cannot be written.
+            ReorderKitError: if masks were requested but the task makes none, or a file cannot be written.
         """
         from reorder_kit.training.prediction import draw_previews, mask_as_png
 
@@ -87,18 +87,19 @@ class PredictionFiles:
         if self._masks is None:
             return prediction
         if prediction.mask is None:
-            raise ReorderKitError("--masks: the task of this run makes no masks", "segmentation does")
+            hint = "leave --masks out; only segmentation makes masks"
+            raise ReorderKitError("--masks: the task of this run makes no masks", hint)
         file = _below(self._masks, self._mask_of[prediction.path])
         with writing(file):
             write_whole(file, mask_as_png(prediction.mask))
         return replace(prediction, mask_file=str(file))
 
     def kept(self, prediction: ImagePrediction) -> ImagePrediction:
-        """What is needed later: with thousands of images, masks would not fit into memory."""
+        """Drop what is no longer needed: the masks of thousands of images would not fit into memory."""
         return prediction if self._sheet is not None and prediction.preview is not None else prediction.without_pixels()
 
     def finish(self, predictions: Predictions) -> None:
-        """Write the picture of several images, where there is one to be written.
+        """Write the picture of several images if one was requested.
 
         Raises:
             ReorderKitError: if it cannot be written.
@@ -114,12 +115,12 @@ class PredictionFiles:
 
 
 def _files(folder: Path, images: Sequence[str], taken: set[Path]) -> dict[str, Path]:
-    """A PNG with the name of each image; of images of one name, the later ones are numbered.
+    """A PNG named after each image; later images with the same name are numbered.
 
     Args:
-        folder: where to.
+        folder: the folder for the files.
         images: paths of the images.
-        taken: resolved paths of other files; these are added.
+        taken: resolved paths that are in use; the new paths are added.
     """
     files: dict[str, Path] = {}
     there = folder.resolve()
@@ -135,7 +136,7 @@ def _files(folder: Path, images: Sequence[str], taken: set[Path]) -> dict[str, P
 
 
 def _below(folder: Path, file: Path) -> Path:
-    """A file in a folder that is made for it."""
+    """The file, after creating its folder."""
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
     return file

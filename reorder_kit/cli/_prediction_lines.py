@@ -1,4 +1,4 @@
-"""Predictions as lines of 80 columns, each printed as it is made."""
+"""Predictions as lines of 80 columns, printed as they are made."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class PredictionLines:
     """Prints predictions.
 
     Args:
-        names: of all images, so that columns are as wide as they have to be.
-        top: how many classes are named.
+        names: the names of all images, which determine the width of the columns.
+        top: the number of classes to name.
     """
 
     def __init__(self, names: Sequence[str], top: int) -> None:
@@ -31,7 +31,7 @@ class PredictionLines:
         self._is_first = True
 
     def print(self, prediction: ImagePrediction) -> None:
-        """Print one, the heading before the first."""
+        """Print one prediction; the first one also prints the heading."""
         if self._is_first:
             heading = (
                 _box_row("class", "score", ["left", "top", "right", "bottom"]) if prediction.boxes is not None else ""
@@ -45,17 +45,17 @@ class PredictionLines:
             name = ""
 
     def finish(self, predictions: Predictions) -> None:
-        """Print what has to be known of all of them."""
+        """Print a summary of all predictions."""
         images = "1 image" if len(predictions) == 1 else f"{len(predictions)} images"
-        told = [f"{predictions.run}: {predictions.task} of {images}, {predictions.device}"]
+        lines = [f"{predictions.run}: {predictions.task} of {images}, {predictions.device}"]
         limit = predictions.threshold
         if limit is not None:
             what = "Boxes" if any(each.boxes is not None for each in predictions) else "Classes"
-            told.append(f"{what} from {limit.value:g} on are reported ({limit.origin}).")
-        told += [*predictions.notes, *map(str, predictions.findings)]
+            lines.append(f"{what} with a score of {limit.value:g} or more are reported ({limit.origin}).")
+        lines += [*predictions.notes, *map(str, predictions.findings)]
         if len(predictions):
             typer.echo()
-        for line in told:
+        for line in lines:
             typer.echo(textwrap.fill(line, _WIDTH, break_long_words=False, break_on_hyphens=False))
 
     def _row(self, name: str, words: str, gap: int) -> str:

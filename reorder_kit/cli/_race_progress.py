@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
 
 class RaceProgress:
-    """Follows a race by the training steps that are done. To be used as a context.
+    """A context that shows the progress of a race by its finished training steps.
 
     Args:
-        console: where to write; with no terminal behind it, a line is written for each change instead of a bar.
-        standing: how things stand at first.
+        console: the console to write to; without a terminal, each change is a line instead of a bar.
+        standing: the standing at the beginning.
     """
 
     def __init__(self, console: Console, standing: Standing) -> None:
@@ -30,7 +30,7 @@ class RaceProgress:
             TimeRemainingColumn(),
             console=console,
             expand=True,
-            redirect_stdout=False,  # standard output is for results, and may be a file
+            redirect_stdout=False,  # standard output is for results and may be a file
             disable=not console.is_interactive,
             speed_estimate_period=3600,
         )
@@ -46,7 +46,7 @@ class RaceProgress:
         self._bar.stop()
 
     def tell(self, standing: Standing) -> None:
-        """Things may have changed."""
+        """Show the current standing."""
         if not self._is_timed and standing.seconds_of_a_step is not None:
             self._is_timed = True
             self._print(self._cost_in_seconds(standing, standing.seconds_of_a_step))
@@ -62,7 +62,7 @@ class RaceProgress:
         race = seconds_in_words(standing.setup.plan.steps, seconds_of_a_step)
         in_all = seconds_in_words(standing.steps, seconds_of_a_step)
         proof = f", with the proof {in_all}" if standing.seeds else ""
-        return f"by the time of the first trial, the race takes {race} of training on one worker{proof}"
+        return f"judging by the first trial, the race takes {race} of training on one worker{proof}"
 
     def _print(self, line: str) -> None:
         self._console.print(line, markup=False, highlight=False, soft_wrap=True)

@@ -1,4 +1,4 @@
-"""What ``reorder-kit prior`` shows of a prior that ranks patches."""
+"""The output of ``reorder-kit prior`` for a prior that ranks patches."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ def rank_patches_of(
 
     Args:
         content: the recipe as plain data, with a prior that ranks patches.
-        recipe: what to call it in messages.
-        orderings: to compare the start with.
-        images: to look at; what the prior has for an option if not given.
-        host: the plugins there are.
+        recipe: name of the recipe in messages.
+        orderings: the orderings to compare the start with.
+        images: the number of images to use; the prior's own option if not given.
+        host: the available plugins.
     """
     experiment = compose(content, host, recipe)
     assert isinstance(experiment.start, StartByPrior)
@@ -76,11 +76,11 @@ def print_patches(recipe: str, ranked: RankedPatches) -> None:
         scores.add_row(name, f"{score:.4f}")
     out.print(scores)
     out.print()
-    out.print("A score is what a regression tells, not what a model learns: compare trained runs.", soft_wrap=True)
+    out.print("A score comes from a regression, not from a trained model: compare trained runs.", soft_wrap=True)
 
 
 def _ranks_on_grid(ranked: RankedPatches) -> list[str]:
-    """A line for each row; frames of a clip stand below each other."""
+    """One line per row; the frames of a clip are listed below each other."""
     grid, ranks = ranked.grid, ranked.ranking.patches.rank
     width = len(str(len(ranks) - 1))
     lines = []

@@ -1,4 +1,4 @@
-"""Progress for people: a bar in a terminal, a plain line now and then in a log."""
+"""Progress for people: a bar in a terminal, occasional plain lines in a log."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ UNREADABLE_IMAGES_NAMED = 3
 
 
 class ConsoleProgress:
-    """Follows runs, one after the other, on a console.
+    """Shows the progress of runs, one after the other, on a console.
 
-    Leave it as a context when the runs are over or have failed: a terminal shall have its cursor back.
+    Use it as a context, so that the terminal gets its cursor back when the runs finish or fail.
 
     Args:
-        console: where to write; with no terminal behind it, plain lines are written instead of a bar.
-        seconds_between_lines: at most one line of an epoch in this time, except for a run's last.
-        clock: seconds.
-        tell: takes what was found in reading images, a line each; it is written to the console if not given.
+        console: the console to write to; without a terminal, plain lines are written instead of a bar.
+        seconds_between_lines: the least time between two epoch lines, except for a run's last.
+        clock: returns the time in seconds.
+        tell: receives each finding about the images as a line; findings go to the console if not given.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class ConsoleProgress:
         self._seconds_between_lines = seconds_between_lines
         self._clock = clock
         self._view: _Bar | _Lines | None = None
-        self._told: set[str] = set()
+        self._reported: set[str] = set()
         self._tell_person = tell or partial(_print, console)
 
     def __enter__(self) -> ConsoleProgress:
@@ -60,7 +60,7 @@ class ConsoleProgress:
 
     @hookimpl
     def run_started(self, run: RunInfo) -> None:
-        """Say what is about to run, and show how far it is."""
+        """Introduce the run and start showing its progress."""
         self._close_view()
         for line in introduction(run):
             _print(self._console, line)
@@ -71,26 +71,26 @@ class ConsoleProgress:
 
     @hookimpl
     def step_finished(self, run: RunInfo, report: StepReport) -> None:
-        """Move on."""
+        """Update the progress."""
         if self._view:
             self._view.step(report)
 
     @hookimpl
     def epoch_finished(self, run: RunInfo, epoch: int, record: EpochRecord) -> None:
-        """Show the figures of the epoch; say which images were missing, and what was found in reading the others."""
+        """Show the figures of the epoch, unreadable images and findings about the others."""
         if self._view:
             self._view.epoch(epoch, record)
         unreadable = [*record.unreadable, *record.validation.unreadable]
         if unreadable:
             self._tell_person(f"{run.name}: epoch {epoch}/{run.epochs}, {describe_unreadable(unreadable)}")
         self._tell(run, merged([*record.findings, *record.validation.findings]))
-        # The bar of a run stays where it is, complete, while what comes after it writes below.
+        # The finished bar of a run stays in place; later output goes below it.
         if epoch == run.epochs:
             self._close_view()
 
     @hookimpl
     def run_finished(self, run: RunInfo, result: RunResult) -> None:
-        """Say what came out."""
+        """Print the result."""
         self._close_view()
         self._tell(run, result.metrics.test.findings)
         _print(self._console, f"{run.name}: test {run.headline} {result.score:.3f}")
@@ -98,10 +98,10 @@ class ConsoleProgress:
             _print(self._console, f"  {words_of_spread(result.order.spread)}")
 
     def _tell(self, run: RunInfo, findings: Iterable[Finding]) -> None:
-        """Each thing once, for all runs and splits."""
+        """Report each finding once across all runs and splits."""
         for finding in findings:
-            if finding.what not in self._told:
-                self._told.add(finding.what)
+            if finding.what not in self._reported:
+                self._reported.add(finding.what)
                 self._tell_person(f"{run.name}: {finding}")
 
     def _close_view(self) -> None:
@@ -111,7 +111,7 @@ class ConsoleProgress:
 
 
 class _Bar:
-    """One bar for a run, with figures beside it."""
+    """A progress bar for one run, with figures."""
 
     def __init__(self, console: Console, run: RunInfo) -> None:
         self._run = run
@@ -122,7 +122,7 @@ class _Bar:
             TimeRemainingColumn(),
             console=console,
             expand=True,
-            # Standard output is for results, and may be a file.
+            # Standard output is for results and may be a file.
             redirect_stdout=False,
         )
         done = (run.first_epoch - 1) * run.steps_per_epoch
@@ -148,7 +148,7 @@ class _Bar:
 
 
 class _Lines:
-    """A line for an epoch now and then."""
+    """An occasional line for an epoch."""
 
     def __init__(self, console: Console, run: RunInfo, seconds_between: float, clock: Callable[[], float]) -> None:
         self._console = console
@@ -174,28 +174,28 @@ class _Lines:
         _print(self._console, f"{run.name}: epoch {epoch}/{run.epochs}, {shown}{left}")
 
     def close(self) -> None:
-        """Nothing is open between two lines."""
+        """Do nothing: lines need no cleanup."""
 
 
 def introduction(run: RunInfo) -> list[str]:
-    """What is about to run, in a few lines."""
+    """Introduce a run in a few lines."""
     lines = [f"{run.name}: {run.device}, {run.parameters:,} parameters, {run.grid} grid, epochs: {run.epochs}"]
-    if run.images is not None and "/" not in run.name:  # what is trained beside it has the same
+    if run.images is not None and "/" not in run.name:  # controls of the run have the same data
         lines.append(f"  {run.images}, {len(run.classes):,} classes")
     if run.first_epoch > 1:
-        lines.append(f"  resumes with epoch {run.first_epoch}")
+        lines.append(f"  resumes at epoch {run.first_epoch}")
     read = run.slots_read
     if read.is_selection:
         lines.append(f"  {read.words}: an order also selects patches here")
     elif read.reached is None:
         lines.append(f"  patches are ordered again before a later block: {read.words}")
     else:
-        lines.append(f"  every one of {read.of} slots reaches the readout")
+        lines.append(f"  all {read.of} slots reach the readout")
     return lines
 
 
 def describe_unreadable(unreadable: Sequence[str]) -> str:
-    """How many images could not be read, and the first of them by name."""
+    """Say how many images could not be read, and name the first of them."""
     count = "1 image" if len(unreadable) == 1 else f"{len(unreadable)} images"
     further = len(unreadable) - UNREADABLE_IMAGES_NAMED
     more = f" and {further} more" if further > 0 else ""
@@ -203,7 +203,7 @@ def describe_unreadable(unreadable: Sequence[str]) -> str:
 
 
 def figures(run: RunInfo, loss: float, headline: float | None, images_per_second: float | None) -> str:
-    """How well it goes, and how fast."""
+    """The loss, the validation score and the speed."""
     parts = [f"loss {loss:.3f}"]
     if headline is not None:
         parts.append(f"validation {run.headline} {headline:.3f}")
@@ -213,7 +213,7 @@ def figures(run: RunInfo, loss: float, headline: float | None, images_per_second
 
 
 def duration(seconds: float) -> str:
-    """Hours, minutes and seconds.
+    """Format as hours, minutes and seconds.
 
     >>> duration(75)
     '0:01:15'

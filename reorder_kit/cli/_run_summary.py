@@ -1,4 +1,4 @@
-"""What came out of a run, in a few lines."""
+"""The result of a run in a few lines."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from reorder_kit.runs.run_folder import RunFolder
 
 
 def print_summary(folder: RunFolder, result: RunResult, has_learner: bool) -> None:
-    """Print the figures of a finished run, the controls beside it, and what has to be known to read them."""
+    """Print the figures of a finished run and its controls, and notes on how to read them."""
     out = console()
     header, (own, *others) = run_table(result)
     rows = table(*header)
@@ -32,12 +32,12 @@ def print_summary(folder: RunFolder, result: RunResult, has_learner: bool) -> No
 
 
 def summary_lines(folder: RunFolder, result: RunResult, has_learner: bool) -> list[str]:
-    """What has to be known to read the figures of a finished run, in sentences."""
+    """Notes on how to read the figures of a finished run."""
     epochs = folder.read_epochs()
     order = [*_prior(result), *_order(folder, result, epochs, has_learner)]
     absent = words_of_absence(result.metrics.test, "test")
-    told = [*order, *absent, *_left_out(result), *_unreadable(result, epochs), *_caution(result)]
-    return [*describe_worst_class(result.metrics.test, result.metric), _reach(result), *told]
+    notes = [*order, *absent, *_left_out(result), *_unreadable(result, epochs), *_caution(result)]
+    return [*describe_worst_class(result.metrics.test, result.metric), _reach(result), *notes]
 
 
 def _reach(result: RunResult) -> str:
@@ -46,23 +46,23 @@ def _reach(result: RunResult) -> str:
         return f"{read.words}: this is a selection case; the order also selects which patches are read."
     if read.reached is None:
         return f"Patches are ordered again before a later block: {read.words}."
-    return f"{read.words}: the order selects nothing, every patch is read."
+    return f"{read.words}: every patch is read, so the order selects nothing."
 
 
 def _prior(result: RunResult) -> list[str]:
     prior = result.order.prior
     if prior is None:
         return []
-    start = f"chose {prior.chosen}" if prior.chosen else "made an order of its own"
-    return [f"The prior {prior.name} {start} to start from.", *result.order.words_of_effective_slots]
+    start = f"chose {prior.chosen}" if prior.chosen else "made a new order"
+    return [f"The prior {prior.name} {start} as the start.", *result.order.words_of_effective_slots]
 
 
 def _order(folder: RunFolder, result: RunResult, epochs: list[EpochRecord], has_learner: bool) -> list[str]:
     if not has_learner:
         before = extended_run(folder)
         if before is not None:
-            return [f"The order is the one that {before} ended with; it was not searched further."]
-        return ["No order was learned: it stayed as it started."]
+            return [f"The order is the final order of {before}; the search was not continued."]
+        return ["No order was learned: the run kept its starting order."]
     tau, spread = result.order.kendall_tau_to_start, result.order.spread
     scale = "(1 the same, 0 unrelated, -1 reversed)"
     if result.validated is not None:
@@ -76,7 +76,7 @@ def _order(folder: RunFolder, result: RunResult, epochs: list[EpochRecord], has_
     if {epoch.phase for epoch in epochs} == {"warm-up"}:
         return [
             similarity,
-            "The learner never searched: its warm-up was as long as the run. "
+            "The learner never searched: its warm-up lasted as long as the run. "
             "Raise train.epochs, or lower order.learner.warmup_epochs.",
         ]
     if epochs[-1].phase == "search":
@@ -93,7 +93,7 @@ def _left_out(result: RunResult) -> list[str]:
 
 
 def _unreadable(result: RunResult, epochs: list[EpochRecord]) -> list[str]:
-    """The images that were missing, of any split."""
+    """The images of any split that could not be read."""
     read = [epoch.unreadable for epoch in epochs]
     read += [figures.unreadable for figures in (*(epoch.validation for epoch in epochs), result.metrics.test)]
     named = dict.fromkeys(name for each in read for name in each)
@@ -103,7 +103,7 @@ def _unreadable(result: RunResult, epochs: list[EpochRecord]) -> list[str]:
 def _caution(result: RunResult) -> list[str]:
     if not result.controls:
         return []
-    return ["These are single runs: repeat them with other seeds (--set seed=1) before you trust a small difference."]
+    return ["These are single runs: repeat them with other seeds (--set seed=1) before trusting a small difference."]
 
 
 def _files(folder: RunFolder) -> list[str]:

@@ -1,4 +1,4 @@
-"""How a command that trains many runs is stopped: by Ctrl-C, or by SIGTERM as job schedulers and systems do."""
+"""Stopping a command that trains many runs: by Ctrl-C, or by SIGTERM, as job schedulers and systems do."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from reorder_kit.cli._output import print_to_stderr
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM: handled as Ctrl-C is, apart from the exit code."""
+    """SIGTERM, handled like Ctrl-C except for the exit code."""
 
 
 def command_line() -> str:
-    """The command, as it was called."""
+    """The command line as it was entered."""
     return shlex.join(["reorder-kit", *sys.argv[1:]])
 
 
 @contextmanager
 def stoppable() -> Iterator[None]:
-    """Let SIGTERM, too, unwind what a command has begun, so that all its processes end; say how to continue."""
+    """Unwind the command on SIGTERM as well, so that all its processes end, and print how to continue."""
     before = signal.signal(signal.SIGTERM, _terminate)
     try:
         yield

@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 
 class StudyProgress:
-    """Follows the runs of a study. To be used as a context.
+    """A context that shows the progress of a study's runs.
 
     Args:
-        console: where to write; with no terminal behind it, a line is written for each run instead of a bar.
-        runs: how many there are.
-        finished: how many of them were finished before.
-        clock: seconds.
+        console: the console to write to; without a terminal, each run is a line instead of a bar.
+        runs: the number of all runs.
+        finished: the number of runs that had already finished.
+        clock: returns the time in seconds.
     """
 
     def __init__(self, console: Console, runs: int, finished: int, clock: Callable[[], float] = time.monotonic) -> None:
@@ -39,7 +39,7 @@ class StudyProgress:
             TimeRemainingColumn(),
             console=console,
             expand=True,
-            redirect_stdout=False,  # standard output is for results, and may be a file
+            redirect_stdout=False,  # standard output is for results and may be a file
             disable=not console.is_interactive,
             speed_estimate_period=3600,
         )
@@ -55,7 +55,7 @@ class StudyProgress:
         self._bar.stop()
 
     def tell(self, report: CellReport) -> None:
-        """A run has ended."""
+        """Record that a run has ended."""
         self._ended += 1
         if report.failure is not None:
             self._failed += 1

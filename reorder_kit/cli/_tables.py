@@ -1,4 +1,4 @@
-"""The tables of results, in words: the same on a terminal and in a notebook."""
+"""Tables of results as text, for terminals and notebooks."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from reorder_kit.studies.results import StudyResult
 
 TextTable = tuple[list[str], list[list[str]]]
-"""The heading, and rows of as many cells; cells that are empty may be missing at the end of a row."""
+"""A heading, and rows with the same number of cells; empty cells at the end of a row may be missing."""
 
 
 def run_table(result: RunResult) -> TextTable:
-    """The headline of a run, and of the controls beside it."""
+    """The headline metric of a run and of its controls."""
     headline, controls = result.metric, result.compared_controls
     are_shares = headline.are_shares([result.score, *(score for each in controls for score in (each.own, each.score))])
     rows = [[each.name, f"{each.score:.3f}", signed(each.ahead, are_shares)] for each in controls]
@@ -25,7 +25,7 @@ def run_table(result: RunResult) -> TextTable:
 
 
 def plan_table(plan: Plan) -> TextTable:
-    """The rows that a study is going to train."""
+    """The rows that a study will train."""
     has_lengths = len(plan.lengths) > 1
     rows = [
         [row.data, row.backbone, *_length(row.length, has_lengths), row.start, row.learner or "", row.control or ""]
@@ -47,11 +47,11 @@ def study_table(results: StudyResult) -> TextTable:
 
 
 def size_of_plan(plan: Plan, finished: int) -> str:
-    """How much there is to train.
+    """Say how much a study trains.
 
     Args:
-        plan: of the study.
-        finished: runs that are finished.
+        plan: the plan of the study.
+        finished: the number of finished runs.
     """
     begun = f", {finished} of them finished" if finished else ""
     rows = f"{len(plan.rows)} rows of {'1 seed' if plan.seeds == 1 else f'{plan.seeds} seeds'}{plan.of_lengths}"
@@ -59,11 +59,11 @@ def size_of_plan(plan: Plan, finished: int) -> str:
 
 
 def words_of_unfinished(results: StudyResult) -> list[str]:
-    """Which runs of a study are missing; nothing if none are."""
+    """Say how many runs of a study are missing; empty if none are."""
     if not results.unfinished:
         return []
     count = "1 run was" if results.unfinished == 1 else f"{results.unfinished} runs were"
-    return [f"{count} not trained, since others failed."]
+    return [f"{count} not trained because others failed."]
 
 
 def _length_heading(has_lengths: bool) -> list[str]:

@@ -1,4 +1,4 @@
-"""Lines that put an order into a plain timm model, and that fail where they do not fit it."""
+"""Lines of code that make a plain timm model read in an order, and that fail on a model they do not fit."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ order = torch.from_numpy(numpy.load({file}))
 extra, size, grid = {extra}, model.patch_embed.img_size, model.patch_embed.grid_size
 found = {found}
 if found != {expected} or hasattr(model.{after}, "{buffer}"){more}:
-    raise TypeError(f"these lines are for another model, or were run before: {{found}}")
+    raise TypeError(f"these lines are for another model, or were already run: {{found}}")
 
 
 def check_size(embed, inputs):
     if inputs[0].shape[-2:] != size:
-        raise ValueError(f"images of {{size}} pixels are needed, not {{tuple(inputs[0].shape)}}")
+        raise ValueError(f"expected images of {{size}} pixels, not {{tuple(inputs[0].shape)}}")
 
 
 def read_in_order(module, inputs, tokens):
@@ -36,45 +36,45 @@ def read_in_order(module, inputs, tokens):
 model.patch_embed.register_forward_pre_hook(check_size)
 model.{after}.register_buffer("{buffer}", order, persistent=False)
 model.{after}.register_forward_hook(read_in_order)
-model.forward_intermediates = None  # it would draw maps of patches in reading order"""
+model.forward_intermediates = None  # it would return maps of patches in reading order"""
 
 _PREFIX = "model.num_prefix_tokens"
 
 
 @dataclass(frozen=True)
 class TimmLines:
-    """Lines for a model of timm, and what they are for in words."""
+    """Lines of code for a timm model, and a description of that model."""
 
     model: str
     text: str
 
 
 def lines_for_vit(file: Path, grid: Grid, slots: int) -> TimmLines:
-    """For any VisionTransformer of the grid, with or without CLS, distillation and register tokens.
+    """Lines for any VisionTransformer of the grid, with or without CLS, distillation and register tokens.
 
     Args:
-        file: of the order, as a numpy array.
-        grid: that of the order.
-        slots: of the order.
+        file: the order as a numpy array.
+        grid: the grid of the order.
+        slots: the number of slots of the order.
     """
     text = _filled(
         file,
         found='type(model).__name__.removesuffix("Distilled"), grid, len(order)',
         expected=("VisionTransformer", (grid.height, grid.width), slots),
-        # Patches of other kinds may overlap, and would show what a partial order leaves out.
+        # Other patch embeddings may overlap, and would reveal patches that a partial order leaves out.
         more="" if slots == grid.num_patches else ' or type(model.patch_embed).__name__ != "PatchEmbed"',
     )
-    return TimmLines("model = a VisionTransformer of timm of this grid", text)
+    return TimmLines("model = a timm VisionTransformer of this grid", text)
 
 
 def lines_for_model(reading: TimmReading, create: str, file: Path, slots: int) -> TimmLines:
-    """For one model of timm.
+    """Lines for one timm model.
 
     Args:
-        reading: how it reads.
+        reading: how the model reads.
         create: the call that creates it.
-        file: of the order, as a numpy array.
-        slots: of the order.
+        file: the order as a numpy array.
+        slots: the number of slots of the order.
     """
     grid = (reading.grid.height, reading.grid.width)
     text = _filled(
@@ -110,15 +110,16 @@ def _filled(
 
 
 def _quoted(text: str) -> str:
-    """A literal with double quotes, where it holds none."""
+    """A literal in double quotes, if the text contains none."""
     return text if '"' in text else f'"{text[1:-1]}"'
 
 
 def named_model(name: str, grid: Grid) -> tuple[TimmReading, str]:
-    """How the model of a name reads images of a grid of patches, and the call that creates it. Nothing is downloaded.
+    """How a timm model reads images of a grid of patches, and the call that creates it. Nothing is downloaded.
 
     Raises:
-        ReorderKitError: if timm has no such model, it cannot read in another order, or it cannot be built for the grid.
+        ReorderKitError: if timm does not have the model, it cannot read in another order, or it cannot be built for the
+            grid.
     """
     import timm
 
@@ -130,12 +131,12 @@ def named_model(name: str, grid: Grid) -> tuple[TimmReading, str]:
         raise ReorderKitError(f"timm has no model {name!r}", closest(name, timm.list_models()))
     try:
         model = _on_meta(name)
-    except Exception as error:  # of timm
+    except Exception as error:  # raised by timm
         raise ReorderKitError(f"timm cannot build {name}: {error}", "name another model") from error
     reading = reading_of(model)
     if reading.positions != ABSOLUTE:
         raise ReorderKitError(
-            f"there are no lines for {name}: its {reading.positions} positions must be put in order in every block",
+            f"cannot print lines for {name}: its {reading.positions} positions must be reordered in every block",
             "use reorder_kit.wrap(model, order), which does that",
         )
     if reading.grid == grid:
@@ -146,7 +147,7 @@ def named_model(name: str, grid: Grid) -> tuple[TimmReading, str]:
         resized = reading_of(_on_meta(name, img_size=image))
     except ReorderKitError:
         raise
-    except Exception as error:  # of timm: not every model takes another size
+    except Exception as error:  # raised by timm: not every model accepts another size
         raise _wrong_grid(name, reading, grid) from error
     if resized.grid != grid:
         raise _wrong_grid(name, reading, grid)
@@ -157,12 +158,12 @@ def _on_meta(name: str, **arguments: Any) -> Any:
     import timm
     import torch
 
-    with torch.device("meta"):  # takes no memory and computes nothing
+    with torch.device("meta"):  # uses no memory and computes nothing
         return timm.create_model(name, pretrained=False, **arguments)
 
 
 def _wrong_grid(name: str, reading: TimmReading, grid: Grid) -> ReorderKitError:
     return ReorderKitError(
-        f"{name} reads a {reading.grid} grid of patches, and the order is one of a {grid} grid",
-        "name a model whose grid is that of the order",
+        f"{name} reads a {reading.grid} grid of patches, but the order is for a {grid} grid",
+        "name a model with the grid of the order",
     )

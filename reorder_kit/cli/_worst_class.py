@@ -1,4 +1,4 @@
-"""The class that a headline hides."""
+"""The worst class, which a headline metric can hide."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ _NAMED = 5
 
 
 def describe_worst_class(figures: Figures, headline: Headline) -> list[str]:
-    """The class that a model is worst at, and those that were not measured; nothing where no figure is by class.
+    """Name the class a model is worst at, and classes without a score; empty if no figure is per class.
 
     Args:
-        figures: of a split; ``per_class`` has a number for each class, None where no image has it.
-        headline: says which way is better.
+        figures: the figures of a split; ``per_class`` has a number for each class, None if no image has the class.
+        headline: tells whether higher is better.
     """
-    # Imported on first use: torch comes with it.
+    # Imported on first use because it loads torch.
     from reorder_kit.runs.figures import is_number
 
     by_class = figures.root.get("per_class")
@@ -34,5 +34,5 @@ def describe_worst_class(figures: Figures, headline: Headline) -> list[str]:
         lines.append(f"Worst of {len(measured)} classes: {worst}, {measured[worst]:.3f}.")
     if missing:
         more = f" and {len(missing) - _NAMED} more" if len(missing) > _NAMED else ""
-        lines.append(f"Not measured, since no image has them: {', '.join(missing[:_NAMED])}{more}.")
+        lines.append(f"Not measured because no image has them: {', '.join(missing[:_NAMED])}{more}.")
     return lines

@@ -43,33 +43,39 @@ def planted(
         typer.Option(
             "--set",
             metavar="LEARNER.OPTION=VALUE",
-            help="Replace a learner's option; the value is YAML. Repeatable.",
+            help="Set an option of a learner; the value is YAML. Repeatable.",
         ),
     ] = None,
-    seeds: Annotated[int, typer.Option("--seeds", min=1, max=MOST_SEEDS, help="How many seeds.")] = 5,
+    seeds: Annotated[int, typer.Option("--seeds", min=1, max=MOST_SEEDS, help="Number of seeds.")] = 5,
     first_seed: Annotated[
         int,
         typer.Option(
-            "--first-seed", min=0, max=LAST_SEED, help="The first seed; choose options on others than you report."
+            "--first-seed", min=0, max=LAST_SEED, help="The first seed; choose options on other seeds than you report."
         ),
     ] = 0,
-    jobs: Annotated[int, typer.Option("--jobs", min=1, max=MOST_JOBS, help="Processes of one thread each.")] = 2,
+    jobs: Annotated[
+        int, typer.Option("--jobs", min=1, max=MOST_JOBS, help="Number of processes, with one thread each.")
+    ] = 2,
     split: Annotated[
-        Split, typer.Option("--split", help="Whose accuracy; choose options by that of validation images.")
+        Split, typer.Option("--split", help="Images to score; choose options on validation images.")
     ] = Split.test,
     out: Annotated[
-        Path, typer.Option("--out", metavar="FILE", help="Finished runs; it goes on from there.", parser=as_path)
+        Path,
+        typer.Option(
+            "--out", metavar="FILE", help="File of finished runs; they are not trained again.", parser=as_path
+        ),
     ] = Path("planted.jsonl"),
     figures: Annotated[
         Path | None, typer.Option("--figures", metavar="DIR", help="Draw the results into this folder.", parser=as_path)
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Try order-learners where the best order is known.
+    """Test order-learners on tasks whose best order is known.
 
-    For each case, seed and learner a model is trained from a scrambled order, and another one in the order that was
-    learned, from scratch; beside them, the scrambled order and the one that undoes it. Reported are means over seeds
-    with their 95 % intervals, and how much of the accuracy between the two orders was recovered.
+    For each case, seed and learner, one model learns an order from a scrambled start, and another is trained from
+    scratch in the learned order. Two more are trained in the scrambled order and in the order that undoes it. The table
+    shows means over seeds with 95 % intervals, and the share of the accuracy gap between these two orders that was
+    recovered.
 
     \b
     Example:
@@ -122,5 +128,5 @@ def _print(reports: Sequence[CaseReport], split: Split, seeds: int) -> None:
             slots, of = case.reach
             out.print(f"{slots} of {of} slots reach the readout: this is selection, not ordering.")
         if case.gap is not None:
-            out.print(f"Between scrambled and undone: {case.gap}.")
+            out.print(f"Gap between scrambled and undone: {case.gap}.")
         out.print(rows)

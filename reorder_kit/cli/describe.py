@@ -1,4 +1,4 @@
-"""``reorder-kit describe``: the components of a kind, or one with its options and what it says of itself."""
+"""``reorder-kit describe``: the components of a kind, or one component with its options and facts."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def describe(
         str | None,
         typer.Argument(
             metavar="NAME",
-            help="The component, as a recipe names it; lists all if not given.",
+            help="The component, as a recipe names it; all of the kind are listed if not given.",
             autocompletion=complete_component,
         ),
     ] = None,
@@ -37,7 +37,7 @@ def describe(
 ) -> None:
     """Explain a component and its options, or list the components of a kind.
 
-    Says what it is, which options a recipe can give it, and which plugin it comes from.
+    Shows what the component is, its options in a recipe, and the plugin it comes from.
 
     \b
     Example:
@@ -63,7 +63,7 @@ def describe(
 def _print_kind(out: Console, description: dict[str, Any]) -> None:
     out.print(f"{description['kind']}: {description['doc']}", soft_wrap=True)
     out.print()
-    components = table("name", "what it is")
+    components = table("name", "description")
     for component in description["components"]:
         doc = f"(deprecated) {component['doc']}" if component["deprecated"] else component["doc"]
         components.add_row(component["name"], doc)
@@ -79,7 +79,7 @@ def _print_description(out: Console, description: dict[str, Any]) -> None:
     out.print(description["doc"], soft_wrap=True)
     out.print()
     if description["says"]:
-        says = table("it says of itself", "")
+        says = table("declared facts", "")
         for fact, value in description["says"].items():
             says.add_row(fact, value)
         out.print(says)
@@ -100,11 +100,11 @@ def _print_description(out: Console, description: dict[str, Any]) -> None:
         if "doc" in option:
             out.print()
             out.print(f"{option['name']}: {option['doc']}", soft_wrap=True)
-            out.print(f"A recipe that gives some fields of {option['name']} gets, for the others, the defaults listed.")
+            out.print(f"If a recipe sets only some fields of {option['name']}, the others keep the defaults listed.")
 
 
 def _wrapped(text: str, columns: int, first: str, later: str) -> str:
-    """Lines that fit, broken at spaces alone: a name that is wider than the terminal stays whole."""
+    """Wrap at spaces only: a name wider than the terminal stays whole."""
     return textwrap.fill(
         text, columns, initial_indent=first, subsequent_indent=later, break_long_words=False, break_on_hyphens=False
     )

@@ -1,4 +1,4 @@
-"""``reorder-kit doctor``: what is installed and what is missing; or whether a folder is whole."""
+"""``reorder-kit doctor``: what is installed and what is missing, or whether a folder is intact."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def doctor(
         Path | None,
         typer.Argument(
             metavar="[FOLDER]",
-            help="The folder of a run, a study, a race or a transfer, to be checked.",
+            help="The folder of a run, a study, a race or a transfer to check.",
             parser=as_path,
             autocompletion=complete_run_or_study,
         ),
@@ -29,12 +29,11 @@ def doctor(
 ) -> None:
     """Report what is installed and what is missing, or check a folder.
 
-    Without a folder: versions, devices, compiled kernels and broken plugins, and how to get what is not there. Nothing
-    of it is an error, and the command ends with 0.
+    Without a folder: versions, devices, compiled kernels and broken plugins, and how to install what is missing. The
+    exit code is 0.
 
-    With the folder of a run, a study, a race or a transfer: whether each file is there, as it was written, and belongs
-    to the others. Pictures, pages and what plugins write are not looked at. The command ends with 2 if a file is
-    missing or damaged.
+    With the folder of a run, a study, a race or a transfer: whether each file is present, unchanged, and belongs to the
+    others. Pictures, pages and files of plugins are not checked. The exit code is 2 if a file is missing or damaged.
 
     \b
     Example:
@@ -74,7 +73,7 @@ def _print_checks(found: dict[Path, list[FileCheck]]) -> None:
         problems = dict.fromkeys(each.problem for each in checks if each.problem is not None)
         broken = {each.file for each in checks if each.problem is not None}
         whole = len({each.file for each in checks} - broken)
-        out.print(f"{place}: {whole} files are as they were written, {len(broken)} are not", soft_wrap=True)
+        out.print(f"{place}: {whole} files are intact, {len(broken)} are not", soft_wrap=True)
         for problem in problems:
             out.print(f"  {problem}", soft_wrap=True)
 
@@ -99,7 +98,7 @@ def _print_diagnosis(diagnosis: dict[str, Any]) -> None:
     out.print(kernels)
     out.print()
     scans = ", ".join(f"{backend} on {device}" for device, backend in diagnosis["scan_backends"].items())
-    out.print(f"scan of the backbone mamba, backend auto: {scans}")
+    out.print(f"Mamba scan with backend auto: {scans}")
     plugins = diagnosis["plugins"]
     out.print(f"plugins: {plugins['ok']} ok, {plugins['blocked']} blocked, {len(plugins['failed'])} failed")
     for plugin in plugins["failed"]:

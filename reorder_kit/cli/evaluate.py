@@ -1,4 +1,4 @@
-"""``reorder-kit evaluate``: how good a trained model is, in its own order and in others."""
+"""``reorder-kit evaluate``: score a trained model in its own order and in others."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Split(StrEnum):
-    """Which images a model is judged on."""
+    """The images that a model is evaluated on."""
 
     test = "test"
     validation = "validation"
@@ -30,7 +30,7 @@ def evaluate(
         typer.Option(
             "--order",
             metavar="ORDER",
-            help="Evaluate in this order, too: an ordering or an order file. Repeatable.",
+            help="Also evaluate in this order: an ordering or an order file. Repeatable.",
             parser=as_name,
             autocompletion=complete_order,
         ),
@@ -40,31 +40,31 @@ def evaluate(
         typer.Option(
             "--keep",
             metavar="SHARE",
-            help="Read the first slots of its own order alone, too, a share of all patches, as 0.25; 1 for all slots "
-            "of its own order. Repeatable.",
+            help="Also read only the first slots of its own order, a share of all patches such as 0.25; 1 for all its "
+            "slots. Repeatable.",
         ),
     ] = None,
-    split: Annotated[Split, typer.Option("--split", help="Which images.")] = Split.test,
+    split: Annotated[Split, typer.Option("--split", help="Images to evaluate on.")] = Split.test,
     sets: PlaceOption = None,
     allow_download: DownloadOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Evaluate a trained model in its own and in other orders.
 
-    The weights are the run's final ones, whatever the order. An order that is good only with its own weights says
-    something else than one that is good with any. Choose between orders on the validation split; a test split that was
-    used to choose is no longer one.
+    The weights are always the run's final ones. An order that works only with its own weights means something different
+    from one that works with any weights. Choose between orders on the validation split: a test split that was used to
+    choose no longer measures generalization.
 
-    Where the run orders each image by what it shows, Kendall's tau is to the consensus of these orders; of the run
-    itself, the mean over images. Where it orders again before a later block, tau is to the composed order of all
-    blocks, and another order is used before the first block alone.
+    If the run orders each image by its content, Kendall's tau compares with the consensus of these orders, and the
+    run's own tau is the mean over images. If the run orders again before a later block, tau compares with the composed
+    order of all blocks, and other orders apply before the first block only.
 
-    With --keep, the model reads the first patches of its own order alone: the score of each share stands beside what it
-    costs to encode an image, and shares.json in the run folder has the curve for the report. Shares that were found
-    earlier stay in it where they are of the same weights, images and device; else they are replaced. A model that was
-    trained to read less (order.keep) is often better at it.
+    With --keep, the model reads only the first patches of its own order. The table shows the score of each share and
+    the cost of encoding an image; shares.json in the run folder keeps the curve for the report. Earlier shares are kept
+    if they have the same weights, images and device; otherwise they are replaced. Models trained to read less
+    (order.keep) are often better at it.
 
-    Nothing is downloaded unless --allow-download is given: the run may be somebody else's.
+    Nothing is downloaded without --allow-download, because the run may come from somebody else.
 
     \b
     Example:

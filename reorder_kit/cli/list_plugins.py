@@ -1,4 +1,4 @@
-"""``reorder-kit list-plugins``: which plugins there are, what became of them, and what they provide."""
+"""``reorder-kit list-plugins``: the installed plugins, their status, and what they provide."""
 
 from __future__ import annotations
 
@@ -24,27 +24,27 @@ SOME_PLUGIN_FAILED = 2
 
 def list_plugins(
     as_json: JsonOption = False,
-    show_all: Annotated[bool, typer.Option("--all", help="Show each built-in plugin, too.")] = False,
+    show_all: Annotated[bool, typer.Option("--all", help="Also show each built-in plugin.")] = False,
     kind: Annotated[
         str | None,
         typer.Option(
             "--kind",
             metavar="KIND",
-            help="Only plugins that provide this kind of component.",
+            help="Show only plugins that provide this kind of component.",
             autocompletion=complete_kind,
         ),
     ] = None,
     hook: Annotated[
-        str | None, typer.Option("--hook", metavar="EVENT", help="Only plugins that follow this run event.")
+        str | None, typer.Option("--hook", metavar="EVENT", help="Show only plugins that follow this run event.")
     ] = None,
-    strict: Annotated[bool, typer.Option("--strict", help="End with 2 if any plugin failed.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 2 if any plugin failed.")] = False,
 ) -> None:
-    """List plugins, and say what is wrong with them.
+    """List plugins, and say why some failed.
 
-    Each with its distribution, the plugin API it was written for, its status and why, and what it provides. Built-in
-    plugins that work are summed up in a line unless --all, --kind or --hook ask for more. A broken plugin is listed as
-    failed, with what to do about it, and never stops the others.
-    REORDER_KIT_BLOCK=NAME,NAME keeps plugins from being loaded, REORDER_KIT_NO_THIRD_PARTY=1 all that are not built in.
+    Shows the distribution, the plugin API it was written for, the status with its reason, and what each plugin
+    provides. Built-in plugins that work are summarized in one line unless --all, --kind or --hook is given. A broken
+    plugin is listed as failed, with what to do about it, and never affects the others. REORDER_KIT_BLOCK=NAME,NAME
+    blocks plugins; REORDER_KIT_NO_THIRD_PARTY=1 blocks all that are not built in.
 
     \b
     Example:
@@ -62,7 +62,7 @@ def list_plugins(
         shown = [plugin for plugin in shown if wanted in {_kind(component) for component in plugin.provides}]
     if hook is not None:
         if hook not in host.run_events:
-            raise ReorderKitError(f"there is no run event {hook!r}", did_you_mean(hook, host.run_events))
+            raise ReorderKitError(f"unknown run event {hook!r}", did_you_mean(hook, host.run_events))
         shown = [plugin for plugin in shown if hook in plugin.hooks]
     if as_json:
         print_json([asdict(plugin) for plugin in shown])

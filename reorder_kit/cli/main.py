@@ -1,4 +1,4 @@
-"""The command line: its commands, and how it starts."""
+"""The command line: its commands and its entry point."""
 
 from __future__ import annotations
 
@@ -61,10 +61,10 @@ app.command(cls=QuickCommand)(list_plugins)
 app.command(cls=QuickCommand)(new_plugin)
 app.command(cls=QuickJsonCommand)(schema)
 app.command(cls=Command)(doctor)
-app.add_typer(recipes, name="recipes", help="List or copy the recipes that come with it.")
+app.add_typer(recipes, name="recipes", help="List or copy the shipped recipes.")
 recipes.command("list", cls=Command)(list_recipes)
 recipes.command("copy", cls=Command)(copy_recipes)
-app.add_typer(bench, name="bench", help="Try order-learners on benchmarks with known answers.")
+app.add_typer(bench, name="bench", help="Test order-learners on benchmarks with known answers.")
 bench.command("planted", cls=Command)(planted)
 
 
@@ -91,9 +91,9 @@ def command_line(
 def main() -> None:
     """Run the command line.
 
-    It ends with 0, with 2 if something was wrong, or, if it was stopped, with 130 (Ctrl-C) or 143 (SIGTERM).
+    The exit code is 0, 2 after an error, or, if the command was stopped, 130 (Ctrl-C) or 143 (SIGTERM).
     """
-    # A stream that was closed before the start is none.
+    # A stream that was closed before the start is None.
     sys.stdout, sys.stderr = sys.stdout or _nowhere(), sys.stderr or _nowhere()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -103,7 +103,7 @@ def main() -> None:
         with standard_output():
             app(prog_name="reorder-kit")
     finally:
-        gc.freeze()  # or the interpreter would look for garbage among all that torch has made once more as it ends
+        gc.freeze()  # or the interpreter would collect garbage among all of torch's objects again as it exits
 
 
 def _nowhere() -> TextIO:

@@ -1,4 +1,4 @@
-"""``reorder-kit predict``: what a trained run says about images."""
+"""``reorder-kit predict``: predictions of a trained run for images."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from reorder_kit.training.prediction import ImagePrediction, Predictions
 
 _UNREADABLE = 2
-"""The exit code where an image could not be read."""
+"""The exit code if an image could not be read."""
 
 
 def predict(
@@ -22,7 +22,7 @@ def predict(
     images: Annotated[
         list[str],
         typer.Argument(
-            metavar="IMAGES...", help="Image files, and folders with all images below them.", parser=as_name
+            metavar="IMAGES...", help="Image files, and folders that are searched for images.", parser=as_name
         ),
     ],
     threshold: Annotated[
@@ -30,23 +30,23 @@ def predict(
         typer.Option(
             "--threshold",
             metavar="P",
-            help="Report classes of this probability (multi-label) or boxes of this score (detection) and above. Not "
-            "given: the task's own, which is printed.",
+            help="Report classes with at least this probability (multi-label) or boxes with at least this score "
+            "(detection); the task's own threshold if not given, which is printed.",
             min=0,
             max=1,
         ),
     ] = None,
     top: Annotated[
         int,
-        typer.Option("--top", metavar="K", help="How many classes to report, the most probable.", min=1, max=100_000),
+        typer.Option("--top", metavar="K", help="Number of most probable classes to report.", min=1, max=100_000),
     ] = 5,
     picture: Annotated[
         Path | None,
         typer.Option(
             "--picture",
             metavar="PATH",
-            help="Draw the first 24 images into this file, as seen.png. Without an ending: a folder with a picture of "
-            "each image. No file is replaced.",
+            help="Draw the first 24 images into this file, such as seen.png. A name without an ending is a folder with "
+            "a picture of each image. Existing files are never replaced.",
             parser=as_path,
         ),
     ] = None,
@@ -55,22 +55,21 @@ def predict(
         typer.Option(
             "--masks",
             metavar="FOLDER",
-            help="Segmentation: write each mask as PNG; its values are the numbers of the classes. No file is "
-            "replaced.",
+            help="Segmentation: write each mask as a PNG whose values are class numbers. No file is replaced.",
             parser=as_path,
         ),
     ] = None,
     device: DeviceOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Predict what is in images with a trained run.
+    """Predict the content of images with a trained run.
 
     Each image goes through the run's own test transform. Classes are named, boxes are in pixels of the upright image,
-    and masks have its size. The run's data is not opened, and may be gone. Nothing is downloaded, and nothing is
-    written into the run folder.
+    and masks have its size. The run's data is not opened and need not exist. Nothing is downloaded or written into the
+    run folder.
 
-    A folder stands for all images below it; hidden files and files of other endings are left out, and counted. What
-    cannot be read is named at the end, after the others were predicted. The exit code is then 2.
+    A folder stands for all images below it; hidden files and files with other endings are skipped and counted. Images
+    that cannot be read are listed at the end, after the others were predicted. The exit code is then 2.
 
     \b
     Example:

@@ -1,4 +1,4 @@
-"""``reorder-kit prior``: which ordering a prior would start from."""
+"""``reorder-kit prior``: the start that a prior chooses."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def prior(
         typer.Option(
             "--prior",
             metavar="NAME",
-            help="The prior; the recipe's if not given, or else lzma.",
+            help="The prior; the recipe's own if not given, or lzma if it has none.",
             autocompletion=complete_prior,
         ),
     ] = None,
@@ -47,7 +47,7 @@ def prior(
             "--images",
             min=2,
             max=MOST_STEPS,
-            help="Training images to look at, chosen at random by the recipe's seed; 2000 if not given.",
+            help="Number of training images, chosen at random by the recipe's seed; 2000 if not given.",
         ),
     ] = None,
     png: Annotated[
@@ -55,52 +55,53 @@ def prior(
         typer.Option(
             "--png",
             metavar="FILE",
-            help="Draw what each patch adds; of a prior that ranks patches.",
+            help="Draw what each patch adds, for a prior that ranks patches.",
             parser=as_path,
         ),
     ] = None,
     vq: Annotated[
         Path | None,
-        typer.Option(
-            "--vq", metavar="FILE", help="Look at the codes of this VQ-VAE instead of at pixels.", parser=as_path
-        ),
+        typer.Option("--vq", metavar="FILE", help="Use the codes of this VQ-VAE instead of pixels.", parser=as_path),
     ] = None,
     fit: Annotated[
-        bool, typer.Option("--fit-vq", help="Train a VQ-VAE on these images first, and look at its codes.")
+        bool, typer.Option("--fit-vq", help="Train a VQ-VAE on these images first, and use its codes.")
     ] = False,
     vq_out: Annotated[
         Path | None,
         typer.Option(
             "--vq-out",
             metavar="FILE",
-            help="Where to write it; tokenizers/RECIPE.safetensors if not given, with a number if that is taken.",
+            help="File for the trained VQ-VAE; tokenizers/RECIPE.safetensors if not given, numbered if that exists.",
             parser=as_path,
         ),
     ] = None,
-    vq_codes: Annotated[int | None, typer.Option("--vq-codes", help="Codes of its codebook; 64 if not given.")] = None,
+    vq_codes: Annotated[
+        int | None, typer.Option("--vq-codes", help="Number of codes in its codebook; 64 if not given.")
+    ] = None,
     vq_side: Annotated[
-        int | None, typer.Option("--vq-side", help="Codes along either side of a patch; 1 if not given.")
+        int | None, typer.Option("--vq-side", help="Number of codes along each side of a patch; 1 if not given.")
     ] = None,
     vq_steps: Annotated[
-        int | None, typer.Option("--vq-steps", min=1, max=MOST_STEPS, help="Steps of its training; 500 if not given.")
+        int | None,
+        typer.Option("--vq-steps", min=1, max=MOST_STEPS, help="Number of its training steps; 500 if not given."),
     ] = None,
     sets: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Rank orderings, or patches, by a prior.
+    """Rank orderings or patches by a prior.
 
-    For images and patches of a recipe; no model is trained to score orderings. Every score is a mean over images with
-    its 95 % bootstrap interval, and so is what an ordering lies behind the best on the same images: where that holds 0,
-    the two are not distinguishable. Intervals are of one ordering each: among many, one in twenty misses. Options of
-    the prior are fields of order.start.prior.
+    Uses the images and patches of a recipe, and trains no model to score orderings. Each score is a mean over images
+    with its 95 % bootstrap interval. So is the distance of an ordering behind the best on the same images: if its
+    interval contains 0, the two are not distinguishable. Each interval is for a single ordering: among many, about one
+    in twenty misses. Options of the prior are fields of order.start.prior.
 
-    Priors that rank patches, such as informed, show what each patch tells about the target, in which slot it starts,
-    and how influence is spread over the slots: small models are trained for 150 steps for that. Orderings are compared
-    with that start by a closed-form score: what a regression tells of held-out images if it sees each patch as well as
-    the model does. It is a first opinion: only trained runs show whether the start is better.
+    Priors that rank patches, such as informed, show how much each patch tells about the target, the slot it starts in,
+    and how influence is spread over the slots, for which small models are trained for 150 steps. Orderings are compared
+    with that start by a closed-form score: how well a regression predicts held-out images if it sees each patch as well
+    as the model does. This is a first estimate: only trained runs show whether the start is better.
 
-    Patches are told by their pixels, or by the codes of a VQ-VAE, which --fit-vq trains. A recipe uses its file with
-    order.start: {prior: {name: lzma, tokenizer: {name: vq-vae, file: FILE}}}.
+    Patches are represented by their pixels, or by the codes of a VQ-VAE, which --fit-vq trains. A recipe uses its file
+    with order.start: {prior: {name: lzma, tokenizer: {name: vq-vae, file: FILE}}}.
 
     \b
     Example:
@@ -148,9 +149,7 @@ def prior(
 
 def _refuse_codes(fit: bool, vq: Path | None) -> None:
     if fit or vq is not None:
-        raise ReorderKitError(
-            "a prior that ranks patches looks at pixels, not at tokens, so a VQ-VAE does nothing for it"
-        )
+        raise ReorderKitError("a prior that ranks patches uses pixels, not tokens, so a VQ-VAE has no effect")
 
 
 def _refuse_picture(png: Path | None) -> None:
@@ -165,7 +164,7 @@ def _refuse_what_does_nothing(fit: bool, vq: Path | None, given: Mapping[str, An
         raise ReorderKitError("--vq names a VQ-VAE, and --fit-vq trains one", "leave one of the two out")
     idle = [option for option, value in given.items() if value is not None]
     if idle and not fit:
-        raise ReorderKitError(f"{idle[0]} does nothing without --fit-vq")
+        raise ReorderKitError(f"{idle[0]} has no effect without --fit-vq")
 
 
 def _print(recipe: str, ranked: RankedRecipe) -> None:
@@ -177,7 +176,7 @@ def _print(recipe: str, ranked: RankedRecipe) -> None:
     images = f"{ranking.images} training images of {recipe}, {ranked.grid} patches"
     out.print(f"{scored.start.name}{tokens} on {images}; 95 % intervals.")
     if ranked.unreadable:
-        out.print(f"{ranked.unreadable} further images could not be read.")
+        out.print(f"{ranked.unreadable} more images could not be read.")
     rows = table("", ranked.measure, "behind the best", "")
     for ordering in ranking.orderings:
         is_best = ordering is ranking.best

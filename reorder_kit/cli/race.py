@@ -1,4 +1,4 @@
-"""``reorder-kit race``: starting orders judged by short trainings from scratch."""
+"""``reorder-kit race``: judge starting orders by short trainings from scratch."""
 
 from __future__ import annotations
 
@@ -28,37 +28,38 @@ _MOST_ROWS = 8
 def race(
     recipe: RecipeArgument,
     budget: Annotated[
-        float, typer.Option("--budget", metavar="RUNS", help="What the race may cost, in full training runs.")
+        float, typer.Option("--budget", metavar="RUNS", help="Budget of the race, in full training runs.")
     ] = 3.0,
     seeds: Annotated[
-        int, typer.Option("--seeds", help="Fresh seeds that prove the winner at equal total cost; 0 for no proof.")
+        int,
+        typer.Option(
+            "--seeds", help="Number of fresh seeds that prove the winner at equal total cost; 0 for no proof."
+        ),
     ] = 3,
     orders: Annotated[
         list[Path] | None,
-        typer.Option("--order", metavar="FILE", help="An order file that takes part. Repeatable.", parser=as_path),
+        typer.Option("--order", metavar="FILE", help="An order file to include. Repeatable.", parser=as_path),
     ] = None,
     runs: Annotated[
         list[Path] | None,
         typer.Option(
             "--run",
             metavar="RUN",
-            help="A run whose final order takes part, and its order by saliency, if that was followed. Repeatable.",
+            help="A run whose final order to include, and its order by saliency if that was recorded. Repeatable.",
             parser=as_path,
         ),
     ] = None,
     sets: SetOption = None,
     out: Annotated[
         Path | None,
-        typer.Option(
-            "--out", metavar="DIR", help="The folder of the race; runs/NAME-race if not given.", parser=as_path
-        ),
+        typer.Option("--out", metavar="DIR", help="Folder of the race; runs/NAME-race if not given.", parser=as_path),
     ] = None,
     storage: Annotated[
         str | None,
         typer.Option(
             "--storage",
             metavar="URL",
-            help="A database for Optuna, as in sqlite:///race.db; a file in the folder of the race if not given.",
+            help="A database for Optuna, such as sqlite:///race.db; a file in the folder of the race if not given.",
             parser=as_name,
         ),
     ] = None,
@@ -68,12 +69,12 @@ def race(
             "--jobs",
             min=1,
             max=MOST_JOBS,
-            help="Workers, in processes of one thread each; if not given, this process alone.",
+            help="Number of workers, in processes of one thread each; only this process if not given.",
             show_default=False,
         ),
     ] = None,
     submit: Annotated[
-        bool, typer.Option("--submit", help="Make each worker a job of the cluster, and wait for them; with --jobs.")
+        bool, typer.Option("--submit", help="Run each worker as a cluster job, and wait for them; needs --jobs.")
     ] = False,
     submit_options: Annotated[
         list[str] | None,
@@ -83,15 +84,17 @@ def race(
             help="A parameter of submitit, such as slurm_partition=gpu or timeout_min=120. Repeatable.",
         ),
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would race, and what it would cost.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress, only what came out.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show the candidates and the cost without training.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Show only the results, without progress.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Race starting orders by short trainings from scratch, and prove the winner at equal total cost.
 
-    The candidates are fixed rules, what priors propose, the recipe's own start, and the orders that you bring along.
-    The winner is chosen on validation images; recipes start from it with order.start: {race: FOLDER}. Run the same
-    command again to resume a race that was stopped, or elsewhere at the same time to share the work.
+    The candidates are fixed rules, proposals of priors, the recipe's own start, and orders that you add. The winner is
+    chosen on validation images; recipes start from it with order.start: {race: FOLDER}. Run the same command again to
+    resume a race that was stopped, or run it elsewhere at the same time to share the work.
 
     \b
     Example:
@@ -124,14 +127,14 @@ def _place(jobs: int | None, submit: bool, submit_options: list[str] | None) -> 
     from reorder_kit.jobs.place import Place
 
     if submit and jobs is None:
-        raise ReorderKitError("--submit makes as many jobs as there are workers", "say how many with --jobs")
+        raise ReorderKitError("--submit needs the number of workers", "give it with --jobs")
     if submit_options and not submit:
-        raise ReorderKitError("--submit-option means nothing without --submit", "add --submit")
+        raise ReorderKitError("--submit-option has no effect without --submit", "add --submit")
     return None if jobs is None else Place(jobs, submit, submit_options or ())
 
 
 def _nothing(what: str) -> None:
-    """Announce nothing."""
+    """Discard a message."""
 
 
 @contextmanager

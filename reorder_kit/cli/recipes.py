@@ -1,4 +1,4 @@
-"""``reorder-kit recipes``: the recipes that come with the package."""
+"""``reorder-kit recipes``: the shipped recipes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _COMMAND = re.compile(r"reorder[-_]kit (run|study) ")
 
 
 def list_recipes() -> None:
-    """List the recipes that come with reorder-kit, and what they are about.
+    """List the recipes that come with reorder-kit, with a description of each.
 
     \b
     Example:
@@ -38,16 +38,18 @@ def copy_recipes(
         list[str] | None,
         typer.Argument(
             metavar="[NAME]...",
-            help="Which ones; all if none is named.",
+            help="Recipes to copy; all if none is named.",
             parser=as_name,
             autocompletion=complete_shipped_recipe,
         ),
     ] = None,
-    to: Annotated[Path, typer.Option("--to", metavar="DIR", help="Where to.", parser=as_path)] = Path("recipes"),
+    to: Annotated[Path, typer.Option("--to", metavar="DIR", help="Folder to copy to.", parser=as_path)] = Path(
+        "recipes"
+    ),
 ) -> None:
-    """Copy recipes into a folder, to be changed there.
+    """Copy recipes into a folder, where you can edit them.
 
-    A file that is there already and differs is not overwritten.
+    An existing file that differs is not overwritten.
 
     \b
     Example:
@@ -59,11 +61,11 @@ def copy_recipes(
     known = recipe_names()
     for name in names or ():
         if name not in known:
-            raise ReorderKitError(f"there is no shipped recipe {name!r}", did_you_mean(name, known))
+            raise ReorderKitError(f"unknown shipped recipe {name!r}", did_you_mean(name, known))
     texts = {to / f"{name}.yaml": (recipes_folder() / f"{name}.yaml").read_bytes() for name in names or known}
     for path, text in texts.items():
         if path.exists() and path.read_bytes() != text:
-            raise ReorderKitError(f"{path} is there already and differs", "give another folder with --to")
+            raise ReorderKitError(f"{path} already exists and differs", "give another folder with --to")
     for path, text in texts.items():
         with writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)

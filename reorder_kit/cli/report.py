@@ -1,4 +1,4 @@
-"""``reorder-kit report``: a page to look at, and to share."""
+"""``reorder-kit report``: a page to view and share."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def report(
         Path,
         typer.Argument(
             metavar="RUN_OR_STUDY",
-            help="The folder of a finished run, or of a study.",
+            help="Folder of a finished run or of a study.",
             parser=as_path,
             autocompletion=complete_run_or_study,
         ),
@@ -27,17 +27,17 @@ def report(
         typer.Option(
             "--out",
             metavar="DIR",
-            help="Where to; into the folder report of the run or study if not given.",
+            help="Folder to write to; the folder report of the run or study if not given.",
             parser=as_path,
         ),
     ] = None,
     sets: PlaceOption = None,
 ) -> None:
-    """Write report.html: one file that fetches nothing and can be sent to anybody.
+    """Write report.html: a single self-contained file that you can send to anyone.
 
     It opens from disk and shows the verdict, figures with their intervals and controls, the order epoch by epoch over
-    an image of the data, and how it was made. Beside it are its pictures as PNG and its tables as CSV. Empty
-    sections are omitted.
+    an image of the data, and how it was made. Its pictures are written to the same folder as PNG, its tables as CSV.
+    Empty sections are omitted.
 
     \b
     Example:
@@ -50,4 +50,4 @@ def report(
 
     written = write_report(source, out, load_host(), places_of(sets))
     typer.echo(written[0])
-    print_to_stderr(f"with {len(written) - 1} pictures and tables beside it")
+    print_to_stderr(f"with {len(written) - 1} pictures and tables in the same folder")

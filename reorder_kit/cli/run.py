@@ -1,4 +1,4 @@
-"""``reorder-kit run``: train a recipe and the controls beside it."""
+"""``reorder-kit run``: train a recipe and its controls."""
 
 from __future__ import annotations
 
@@ -25,12 +25,10 @@ def run(
     seed: SeedOption = None,
     out: Annotated[
         Path | None,
-        typer.Option(
-            "--out", metavar="DIR", help="The run folder; the next free runs/NAME if not given.", parser=as_path
-        ),
+        typer.Option("--out", metavar="DIR", help="Run folder; the next free runs/NAME if not given.", parser=as_path),
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with the run in --out, or with the last one of this name.")
+        bool, typer.Option("--resume", help="Resume the run in --out, or the last one of this name.")
     ] = False,
     extend: Annotated[
         int | None,
@@ -39,19 +37,19 @@ def run(
             metavar="EPOCHS",
             min=1,
             max=1_000_000,
-            help="Train a finished run, whose folder takes the place of RECIPE, for more epochs, in a new folder.",
+            help="Train a finished run for this many more epochs in a new folder; give its folder instead of RECIPE.",
             show_default=False,
         ),
     ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress, only what came out.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Show only the results, without progress.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Train a recipe and the controls beside it.
+    """Train a recipe and its controls.
 
-    Progress goes to standard error, what came out to standard output and into the run folder. With --json standard
-    output is the content of result.json. A run that was stopped goes on with --resume as if it had not been stopped.
-    With --extend, the final weights of a finished run are trained on in its final order, with a new schedule of the
-    step size; that run stays as it is.
+    Progress goes to standard error, results to standard output and into the run folder. With --json, standard output is
+    the content of result.json. --resume continues a run that was stopped as if it had never stopped. --extend trains
+    the final weights of a finished run further, in its final order and with a new learning-rate schedule; the finished
+    run itself stays unchanged.
 
     \b
     Example:
@@ -93,7 +91,7 @@ def run(
         except KeyboardInterrupt:
             if first_folder.path is not None:
                 given = {"--device": device, "--seed": seed, "--extend": extend}
-                print_to_stderr(f"go on with: {_resume_command(recipe, sets, given, first_folder.path)}")
+                print_to_stderr(f"resume with: {_resume_command(recipe, sets, given, first_folder.path)}")
             raise
     if is_main_process():
         if as_json:
@@ -103,9 +101,9 @@ def run(
 
 
 class _FirstFolder:
-    """Listens for where the run writes.
+    """Listens for the folder of the run.
 
-    Runs that start later are the controls beside it; a search and its trials, which come before, lie inside its folder.
+    Runs that start later are its controls; a search and its trials, which come earlier, are inside its folder.
     """
 
     path: Path | None = None

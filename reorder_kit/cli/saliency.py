@@ -1,4 +1,4 @@
-"""``reorder-kit saliency``: where the patches that count stand in the sequence, before learning and after."""
+"""``reorder-kit saliency``: where salient patches stand in the sequence, before and after learning."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ROWS = 16
 
 
 class Method(StrEnum):
-    """What saliency is."""
+    """The definition of saliency."""
 
     gradient = "gradient"
     occlusion = "occlusion"
@@ -37,24 +37,25 @@ def saliency(
         typer.Option(
             "--method",
             help="gradient: slope of the loss times distance from the mean training image; occlusion: change of the "
-            "loss with the patch of the mean training image instead, a pass for each patch; rollout: attention, for "
-            "vit, local and longformer.",
+            "loss when a patch is replaced by that of the mean training image, one pass per patch; rollout: "
+            "attention, for vit, local and longformer.",
         ),
     ] = Method.gradient,
-    split: Annotated[Split, typer.Option("--split", help="Which images.")] = Split.test,
+    split: Annotated[Split, typer.Option("--split", help="Images to use.")] = Split.test,
     images: Annotated[
-        int, typer.Option("--images", min=2, max=MOST_STEPS, help="How many, chosen at random by the run's seed.")
+        int,
+        typer.Option("--images", min=2, max=MOST_STEPS, help="Number of images, chosen at random by the run's seed."),
     ] = 256,
     sets: PlaceOption = None,
     allow_download: DownloadOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Where salient patches stand in the sequence, before learning and after.
+    """Show where salient patches stand in the sequence, before and after learning.
 
     Saliency is measured with the trained model, twice: as it reads its images, in the final order, and with each image
-    in a random order of its own, since a patch can be salient merely because of the slot it stands in. A patch has the
-    same saliency before and after; only its slot differs. The influence of each slot stands beside it: how much the
-    model has forgotten. Writes saliency.json and saliency.png into the run folder.
+    in a random order of its own, since a patch can be salient merely because of its slot. A patch has the same saliency
+    before and after; only its slot differs. The table also shows the influence of each slot: how much the model has
+    forgotten. Writes saliency.json and saliency.png into the run folder.
 
     \b
     Example:
@@ -89,7 +90,7 @@ def _print(report: SaliencyReport, folder: RunFolder) -> None:
         f"{folder.path}: {report.method} over {report.images} {report.split} images; shares of an image's saliency."
     )
     if report.without_saliency:
-        out.print(f"{report.without_saliency} further images were left out: no patch made a difference to the model.")
+        out.print(f"{report.without_saliency} more images were left out: no patch made a difference to the model.")
     out.print()
     out.print(_by_slot(report))
     out.print()
@@ -100,7 +101,7 @@ def _print(report: SaliencyReport, folder: RunFolder) -> None:
 
 
 def _ranks(report: SaliencyReport) -> Table:
-    """The mean rank of saliency, what it shifted by, and what it shifts by without a reason."""
+    """The mean rank of saliency, its shift, and the shift expected by chance."""
     placements = (report.own, report.apart)
     rows = table("mean rank of saliency, 0 to 1", "read in the final order", "each image in a random order")
     rows.add_row("starting order", *(f"{each.mean_rank[0]:.3f}" for each in placements))
@@ -114,7 +115,7 @@ def _ranks(report: SaliencyReport) -> Table:
 
 
 def _by_slot(report: SaliencyReport) -> Table:
-    """Shares by slot, neighbouring slots together where there are many."""
+    """Shares by slot; neighboring slots are grouped if there are many."""
     rows = table("slots", "starting order", "final order", "influence of the slot")
     for slots, start, final, influence in report.by_slot(ROWS):
         rows.add_row(slots, f"{start:.3f}", f"{final:.3f}", "" if influence is None else f"{influence:.3f}")

@@ -8,9 +8,11 @@ from reorder_kit.cli._output import print_json
 def schema() -> None:
     """Print the JSON Schema of a recipe.
 
-    It holds the options of every installed component. An editor that knows it completes recipes and marks mistakes
-    while you type; put this on the first line of a recipe for editors with a YAML language server: #
-    yaml-language-server: $schema=recipe.schema.json
+    It contains the options of every installed component. Editors with a YAML language server use it to complete recipes
+    and mark mistakes as you type. Put this on the first line of a recipe:
+
+    \b
+      # yaml-language-server: $schema=recipe.schema.json
 
     \b
     Example:

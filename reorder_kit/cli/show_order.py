@@ -1,4 +1,4 @@
-"""``reorder-kit show-order``: what an order looks like."""
+"""``reorder-kit show-order``: display an order."""
 
 from __future__ import annotations
 
@@ -33,18 +33,24 @@ def show_order(
     ] = None,
     keep: Annotated[
         float | None,
-        typer.Option("--keep", metavar="SHARE", help="Show what order.keep leaves of it, as 0.25.", min=0, max=1),
+        typer.Option(
+            "--keep",
+            metavar="SHARE",
+            help="Show only the share that order.keep would keep, such as 0.25.",
+            min=0,
+            max=1,
+        ),
     ] = None,
     png: Annotated[
-        Path | None, typer.Option("--png", metavar="FILE", help="Draw it into this file, too.", parser=as_path)
+        Path | None, typer.Option("--png", metavar="FILE", help="Also draw it into this file.", parser=as_path)
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show an order: in the terminal, as PNG, as JSON.
+    """Show an order in the terminal, as PNG or as JSON.
 
     A recipe reads the JSON with order.start: {file: order.json}. An order file and a run folder know their grid; an
-    ordering needs --grid. Of a run whose order depends on the image, the consensus and the orders of some images are
-    shown. In the terminal a grid that does not fit is shown in blocks of patches; --png and --json have every patch.
+    ordering needs --grid. For a run whose order depends on the image, the consensus and the orders of some images are
+    shown. In the terminal, a grid that does not fit is shown in blocks of patches; --png and --json show every patch.
 
     \b
     Example:
@@ -80,13 +86,13 @@ def show_order(
     if as_json:
         print_json(found.as_dict())
         return
-    neighbours = f"{100 * found.order.adjacency(found.grid):.0f} % of its steps lead to a neighbour"
+    neighbors = f"{100 * found.order.adjacency(found.grid):.0f} % of its steps lead to a neighbor"
     similarity = ""
     if found.order.is_full:
         similarity = f", Kendall tau to row order {found.order.kendall_tau(Order.identity(len(found.order))):.2f}"
     if found.spread is not None:
         typer.echo(f"{found.name} has no single order: {words_of_spread(found.spread)}. The consensus:\n")
-    typer.echo(f"{found.name} on a {found.grid} grid: {neighbours}{similarity}\n")
+    typer.echo(f"{found.name} on a {found.grid} grid: {neighbors}{similarity}\n")
     columns = terminal_columns()
     typer.echo(order_as_text(found.order, found.grid, columns))
     for example in found.examples:

@@ -1,4 +1,4 @@
-"""``reorder-kit study``: a grid of runs with controls, compared over seeds."""
+"""``reorder-kit study``: train a grid of runs with controls and compare them over seeds."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def study(
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option("--out", metavar="DIR", help="The folder of the study; runs/NAME if not given.", parser=as_path),
+        typer.Option("--out", metavar="DIR", help="Folder of the study; runs/NAME if not given.", parser=as_path),
     ] = None,
     jobs: Annotated[
         int | None,
@@ -61,12 +61,12 @@ def study(
             "--jobs",
             min=1,
             max=MOST_JOBS,
-            help="Runs at a time, in processes of one thread each; if not given, one for each GPU, or one.",
+            help="Runs at a time, in processes of one thread each; if not given, one per GPU, or one without a GPU.",
             show_default=False,
         ),
     ] = None,
     submit: Annotated[
-        bool, typer.Option("--submit", help="Train each run as a job of the cluster, and wait for them.")
+        bool, typer.Option("--submit", help="Train each run as a cluster job, and wait for them.")
     ] = False,
     submit_options: Annotated[
         list[str] | None,
@@ -77,17 +77,19 @@ def study(
         ),
     ] = None,
     smoke: Annotated[
-        bool, typer.Option("--smoke", help="First take a few steps of every row, to see whether it runs at all.")
+        bool, typer.Option("--smoke", help="First train a few steps of every row, to check that it runs at all.")
     ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be trained and compared.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress, only what came out.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would be trained and compared, without training.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Show only the results, without progress.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Train a grid of runs with their controls, and compare them over seeds.
 
     Run the same command again to continue a study that was stopped: finished runs are not trained again, others
-    continue from their last checkpoint, and those that failed are tried once more. Ends with 1 if some runs failed, and
-    with 130 or 143 if Ctrl-C or SIGTERM stopped it and its workers.
+    continue from their last checkpoint, and those that failed are tried again. The exit code is 1 if some runs failed,
+    and 130 or 143 if Ctrl-C or SIGTERM stopped the study and its workers.
 
     \b
     Example:
@@ -101,14 +103,14 @@ def study(
     from reorder_kit.studies.run_study import StudyRun
 
     options = {"--seeds": ("seeds", seeds), "--device": ("recipe.train.device", device)}
-    assigned(sets, options)  # which refuses what is given twice
+    assigned(sets, options)  # refuses a field that is given twice
     given = [*(sets or ()), *([] if seeds is None else [f"seeds={seeds}"])]
     with stoppable():
         run = StudyRun.open(study, map(parse_assignment, given), out, load_host(), command_line(), device)
         if not as_json:
             _print_plan(run)
         if smoke and not (quiet or as_json):
-            print_to_stderr(f"first a few steps of {len(run.plan.rows)} rows, thrown away")
+            print_to_stderr(f"first training a few steps of {len(run.plan.rows)} rows, to be discarded")
         progress = _no_progress if quiet or as_json else _progress
         done = run.perform(Place(jobs, submit, submit_options or ()), progress, smoke, dry_run)
     if as_json:
@@ -166,4 +168,4 @@ def _print_results(results: StudyResult, folder: StudyFolder) -> None:
         out.print(sentence, soft_wrap=True)
     for line in words_of_unfinished(results):
         out.print(line)
-    out.print(f"wrote {folder.results}; see it with: reorder-kit report {folder.path}", soft_wrap=True)
+    out.print(f"wrote {folder.results}; view it with: reorder-kit report {folder.path}", soft_wrap=True)

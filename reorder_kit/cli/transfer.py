@@ -1,4 +1,4 @@
-"""``reorder-kit transfer``: whether a learned order is any good for another model or other data."""
+"""``reorder-kit transfer``: whether a learned order helps another model or other data."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ def transfer(
         list[str],
         typer.Argument(
             metavar="RECIPE...",
-            help="Two recipes or more, files or shipped ones, each with a learner.",
+            help="Two or more recipes, each with a learner: files, or names of shipped ones.",
             show_default=False,
             parser=as_name,
             autocompletion=complete_recipe,
         ),
     ],
-    seeds: Annotated[int, typer.Option("--seeds", min=1, max=MOST_SEEDS, help="How many seeds.")] = 3,
+    seeds: Annotated[int, typer.Option("--seeds", min=1, max=MOST_SEEDS, help="Number of seeds.")] = 3,
     first_seed: Annotated[int, typer.Option("--first-seed", min=0, max=LAST_SEED, help="The first seed.")] = 0,
     tune_epochs: Annotated[
         int | None,
@@ -47,25 +47,29 @@ def transfer(
             "--tune-epochs",
             min=1,
             max=MOST_STEPS,
-            help="Epochs of fine-tuning; a fifth of a recipe's own if not given.",
+            help="Epochs of fine-tuning; a fifth of the recipe's epochs if not given.",
         ),
     ] = None,
     out: Annotated[
         Path,
-        typer.Option("--out", metavar="DIR", help="Where the run folders are; it goes on from there.", parser=as_path),
+        typer.Option(
+            "--out", metavar="DIR", help="Folder for the run folders; finished runs in it are reused.", parser=as_path
+        ),
     ] = Path("runs/transfer"),
-    jobs: Annotated[int, typer.Option("--jobs", min=1, max=MOST_JOBS, help="Processes of one thread each.")] = 2,
+    jobs: Annotated[
+        int, typer.Option("--jobs", min=1, max=MOST_JOBS, help="Number of processes, with one thread each.")
+    ] = 2,
     sets: SetOption = None,
     allow_download: DownloadOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Give orders that recipes learn to each other: the generalisation matrix.
+    """Transfer learned orders between recipes: the generalization matrix.
 
-    Every recipe learns its order, and gets those of all in three ways: its trained model is evaluated in them without
-    training, its weights are trained on in them, and new weights are trained in them from scratch. The order it starts
-    from and its own learned order stand beside them, treated the same. All recipes have to read the same grid of
-    patches. Every training is a run folder; what is finished is not trained again. Writes transfer.json, transfer.md
-    and transfer.png.
+    Every recipe learns its order. Each learned order is then tried on every recipe in three ways: its trained model is
+    evaluated in that order without training, its weights are fine-tuned in it, and new weights are trained in it from
+    scratch. The recipe's start and its own learned order are treated the same, for comparison. All recipes must read
+    the same grid of patches. Every training has a run folder; finished runs are not trained again. Writes
+    transfer.json, transfer.md and transfer.png.
 
     \b
     Example:
@@ -100,7 +104,7 @@ def _print(results: TransferResult, out: Path) -> None:
 
     printed = console()
     over = "of 1 seed" if len(results.seeds) == 1 else f"means over {len(results.seeds)} seeds; 95 % intervals"
-    printed.print(f"Scores on test images, and what an order gains over the target's start, {over}.")
+    printed.print(f"Scores on test images, and gains over the target's start, {over}.")
     for how, heading in HEADINGS.items():
         columns, lines = results.table(how)
         rows = table(*columns)

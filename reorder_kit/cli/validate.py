@@ -22,10 +22,11 @@ def validate(
     seed: SeedOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Check a recipe without loading data; the files it names are looked into, as a run would.
+    """Check a recipe without loading data; the files it names are checked as in a run.
 
-    Names every mistake at once, and what is allowed but probably not meant. Ends with 2 if there is a mistake, or if
-    this machine cannot hold the run: what its weights, its policy and a batch take in memory, and what it writes.
+    Lists every mistake at once, and warns of what is allowed but probably not intended. The exit code is 2 if there is
+    a mistake, or if this machine cannot hold the run: its weights, its policy and a batch in memory, and the files it
+    writes.
 
     \b
     Example:
@@ -60,19 +61,19 @@ def _summary(experiment: Experiment) -> tuple[str, ...]:
         order += f", {read['slots']} of {read['patches']} patches read"
     elif recipe.order.keep is not None:
         order += f", a share of {recipe.order.keep:g} of the patches read"
-    controls = f"; beside it: {', '.join(recipe.controls)}" if recipe.controls else ""
+    controls = f"; controls: {', '.join(recipe.controls)}" if recipe.controls else ""
     scrambled = "" if experiment.plant is None else f", its patches scrambled by a hidden {experiment.plant.name} order"
     data = f"{experiment.data_source.name}{scrambled}"
     return (
         f"{experiment.backbone.name} does {experiment.task.name} on {data}; {order}{controls}",
-        f"{_length(recipe.train)}, {recipe.data.batch_size} images a batch, "
+        f"{_length(recipe.train)}, {recipe.data.batch_size} images per batch, "
         f"{recipe.optimizer.name} with step size {recipe.optimizer.lr:g}, seed {recipe.seed}",
         *_cost_of_search(experiment),
     )
 
 
 def _slots(experiment: Experiment) -> dict[str, int]:
-    """What ``order.keep`` comes to, where it is given and the shape of images is known without data."""
+    """The number of slots that ``order.keep`` means, if it is set and the image shape is known without data."""
     image = experiment.data_source.image
     if experiment.recipe.order.keep is None or image is None:
         return {}
@@ -87,19 +88,19 @@ def _cost_of_search(experiment: Experiment) -> list[str]:
     found = []
     if learner.phases(recipe.train.epochs).retrains:
         found.append(
-            f"the search and the training of new weights in the order found share the {_length(recipe.train)}; "
-            "so does whatever runs beside it"
+            f"the search and the training of new weights in the learned order share the {_length(recipe.train)}; "
+            "so do the controls"
         )
     if (trials := experiment.trials) is not None:
         steps = "20 % of its steps" if trials.steps is None else f"{trials.steps} steps"
         found.append(
-            f"before the run, a search of {_epochs(learner.phases(recipe.train.epochs).end_epoch)} of its own, then "
+            f"before the run, a separate search of {_epochs(learner.phases(recipe.train.epochs).end_epoch)}, then "
             f"{2 * trials.seeds} short trainings of {steps}, which compare its order with the start"
             if recipe.train.steps is None
-            else f"before the run, a search of its own, then {2 * trials.seeds} short trainings of {steps}"
+            else f"before the run, a separate search, then {2 * trials.seeds} short trainings of {steps}"
         )
     if passes := learner.extra_passes(recipe.data.batch_size):
-        found.append(f"a step of the search tries orders in {passes:.2g} forward passes of a batch besides its own")
+        found.append(f"a step of the search tries orders in {passes:.2g} extra forward passes of a batch")
     return found
 
 

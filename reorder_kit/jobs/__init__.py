@@ -1,1 +1,1 @@
-"""Many runs at once: processes, jobs of a cluster, and what is finished of them."""
+"""Many runs at once: processes, cluster jobs, and a record of finished runs."""

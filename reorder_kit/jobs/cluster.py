@@ -1,4 +1,4 @@
-"""Work as jobs of a cluster, through submitit."""
+"""Units of work as cluster jobs, through submitit."""
 
 from __future__ import annotations
 
@@ -23,25 +23,25 @@ _DEFAULTS = {"cluster": "slurm", "timeout_min": 24 * 60}  # submitit's own timeo
 
 
 class ClusterJobs(Generic[W]):
-    """Jobs that do a piece of work each.
+    """An executor whose jobs do one unit of work each.
 
-    A context, which may be entered again. When it is left, the jobs that have not ended are cancelled.
+    It is a reusable context. On exit, unfinished jobs are canceled.
 
     Source: https://github.com/facebookincubator/submitit
 
     Args:
-        logs: folder of what jobs print, which the cluster has to see.
-        options: parameters of submitit's AutoExecutor. ``cluster`` says which one, slurm if it is not given; local is
+        logs: folder for the output of jobs, which the cluster must be able to access.
+        options: parameters of submitit's AutoExecutor. ``cluster`` names the cluster, slurm if not given; local stands
             for processes of this machine.
-        jobs: how many at a time; None for all, and for one on this machine.
+        jobs: number of jobs at a time; None for all, or for one on this machine.
 
     Raises:
-        ReorderKitError: if submitit is not installed, there is no such cluster here, or an option is wrong.
+        ReorderKitError: if submitit is not installed, the cluster is not available here, or an option is invalid.
     """
 
     def __init__(self, logs: Path, options: Mapping[str, Any], jobs: int | None) -> None:
         self._logs, self._options = logs, {**_DEFAULTS, **options}
-        with TemporaryDirectory() as elsewhere:  # an executor makes its folder at once
+        with TemporaryDirectory() as elsewhere:  # an executor creates its folder at once
             self._executor(Path(elsewhere))
         self._most = jobs or (1 if self._options["cluster"] == "local" else sys.maxsize)
         self._running: list[tuple[W, submitit.Job[tuple[Any, Failure | None]]]] = []
@@ -72,21 +72,21 @@ class ClusterJobs(Generic[W]):
 
     @property
     def free(self) -> int:
-        """How many more may be submitted now."""
+        """The number of jobs that can be submitted now."""
         return self._most - len(self._running)
 
     def start(self, work: Sequence[W]) -> None:
-        """Submit some, as one array where the cluster has arrays."""
+        """Submit units of work, as one array if the cluster supports arrays."""
         executor = self._executor(self._logs)
         try:
             with executor.batch():
                 jobs = [executor.submit(do_work, each) for each in work]
-        except RuntimeError as error:  # submitit's FailedJobError and FailedSubmissionError among them
-            raise ReorderKitError(f"--submit: the jobs were not accepted: {error}", "see --submit-option") from None
+        except RuntimeError as error:  # includes submitit's FailedJobError and FailedSubmissionError
+            raise ReorderKitError(f"--submit: the jobs were not accepted: {error}", "check --submit-option") from None
         self._running += zip(work, jobs, strict=True)
 
     def wait(self) -> list[Ended[W]]:
-        """Wait until some have ended."""
+        """Wait until some jobs have ended."""
         while self._running:
             ended = [(work, job) for work, job in self._running if job.done()]
             if ended:
@@ -99,6 +99,6 @@ class ClusterJobs(Generic[W]):
 def _ended(work: W, job: submitit.Job[tuple[Any, Failure | None]]) -> Ended[W]:
     try:
         outcome, failure = job.result()
-    except Exception:  # submitit's, of a job that was killed or has run out of time
+    except Exception:  # submitit's error for a job that was killed or timed out
         return Ended(work, failure=Failure(f"job {job.job_id} ended before the run did; see {job.paths.stderr}"))
     return Ended(work, outcome, failure)

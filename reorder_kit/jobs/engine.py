@@ -1,4 +1,4 @@
-"""The one engine for many runs: work is started as soon as it can be, and collected as it ends."""
+"""The engine for many runs: it starts work as soon as possible and collects it as it ends."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ W = TypeVar("W", bound=Work)
 
 
 class Executor(Protocol, Generic[W]):
-    """Where work is done: processes of this machine, or jobs of a cluster.
+    """An executor of work: processes of this machine, or cluster jobs.
 
-    A context, which may be entered again. When it is left, whatever is still at work for it is stopped.
+    It is a reusable context. On exit, all unfinished work is stopped.
     """
 
     def __enter__(self) -> Self: ...
@@ -23,27 +23,28 @@ class Executor(Protocol, Generic[W]):
 
     @property
     def free(self) -> int:
-        """How many more pieces can be started now."""
+        """The number of units that can be started now."""
         ...
 
     def start(self, work: Sequence[W]) -> None:
-        """Start some, no more than are free."""
+        """Start units of work, no more than are free."""
         ...
 
     def wait(self) -> list[Ended[W]]:
-        """Wait until some have ended; nothing if there are none."""
+        """Wait until some units have ended; empty if none are running."""
         ...
 
 
 def work_through(
     work: Sequence[W], executor: Executor[W], is_ready: Callable[[W], bool] = lambda work: True
 ) -> Iterator[Ended[W]]:
-    """Do work, and give each piece as soon as it has ended. What fails stops no other.
+    """Do work and yield each unit as soon as it has ended. A failure does not stop the others.
 
     Args:
-        work: the pieces, in the order in which they should be started.
-        executor: where; it has been entered.
-        is_ready: whether a piece need not wait for another. One that is never ready, as the other failed, is not done.
+        work: the units, in the order in which to start them.
+        executor: the executor, already entered.
+        is_ready: whether a unit need not wait for another. A unit that never becomes ready, because the other one
+            failed, is not done.
     """
     waiting = list(work)
     while True:
@@ -58,14 +59,14 @@ def work_through(
 
 
 def outcomes(work: Sequence[W], executor: Executor[W]) -> Iterator[tuple[W, Any]]:
-    """Do work, and give each piece with what came out of it as soon as it is finished.
+    """Do work and yield each unit with its outcome as soon as it is finished.
 
     Args:
-        work: the pieces.
-        executor: where; it has been entered.
+        work: the units.
+        executor: the executor, already entered.
 
     Raises:
-        ReorderKitError: for every piece that failed, once all others are finished.
+        ReorderKitError: naming every unit that failed, once all others are finished.
     """
     failures: list[tuple[W, Failure]] = []
     for ended in work_through(work, executor):
@@ -74,5 +75,5 @@ def outcomes(work: Sequence[W], executor: Executor[W]) -> Iterator[tuple[W, Any]
         else:
             failures.append((ended.work, ended.failure))
     if failures:
-        told = "\n".join(f"{work}: {failure.reason}\n{failure.details}".rstrip() for work, failure in failures)
-        raise ReorderKitError(told, failures[0][1].hint)
+        reasons = "\n".join(f"{work}: {failure.reason}\n{failure.details}".rstrip() for work, failure in failures)
+        raise ReorderKitError(reasons, failures[0][1].hint)

@@ -1,4 +1,4 @@
-"""A note in a run folder that says why the run could not be finished."""
+"""A note in a run folder that says why the run failed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class FailureNote(SealedRecord):
 
     Args:
         reason: what went wrong, with a hint.
-        traceback: of what nobody expected; empty otherwise.
+        traceback: traceback of an unexpected error; empty otherwise.
     """
 
     reason: str
@@ -25,7 +25,7 @@ class FailureNote(SealedRecord):
 
 
 def note_failure(folder: Path, failure: Failure) -> None:
-    """Write down why a run could not be finished; nothing if it is."""
+    """Record why a run failed; do nothing if it is finished."""
     if RunFolder(folder).is_finished:
         return
     folder.mkdir(parents=True, exist_ok=True)
@@ -33,12 +33,12 @@ def note_failure(folder: Path, failure: Failure) -> None:
 
 
 def forget_failure(folder: Path) -> None:
-    """A run is tried again."""
+    """Delete the note, because the run is tried again."""
     (folder / _FILE).unlink(missing_ok=True)
 
 
 def failure_of(folder: Path) -> str | None:
-    """Why a run could not be finished when it was last tried; None if it was not, or is finished."""
+    """Why the last attempt at a run failed; None if it was never tried or is finished."""
     if RunFolder(folder).is_finished:
         return None
     file = folder / _FILE
@@ -47,4 +47,4 @@ def failure_of(folder: Path) -> str | None:
     try:
         return FailureNote.read(file).reason
     except ReorderKitError as error:
-        raise ReorderKitError(error.message, f"remove {file}, and the run is tried again") from None
+        raise ReorderKitError(error.message, f"remove {file}, and the run will be tried again") from None

@@ -1,4 +1,4 @@
-"""Finished work in a file, so that many runs go on where they were stopped."""
+"""A file of finished work, so that many runs can resume after a stop."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ _BEGINNING = '{"run": '
 
 
 class Ledger:
-    """A JSON line for each finished run: its name, the version that trained it, its settings, and what came out.
+    """A JSON line for each finished run: its name, the version that trained it, its settings, and its outcome.
 
-    A line that a kill cut short is no finished run.
+    A line that was cut short by a kill does not count.
 
     Args:
-        path: the file; it is made with the first run, and so is its folder.
+        path: the file; it and its folder are created with the first run.
 
     Raises:
         ReorderKitError: if it cannot be read or written, or holds anything else.
     """
 
     def __init__(self, path: Path) -> None:
-        require_writable_file(path)  # better to say so before any training
+        require_writable_file(path)  # fails here rather than after training
         self.path = path
         lines, complete = finished_work(path) if path.exists() else ([], "")
         self._lines = {line["run"]: line for line in lines}
@@ -39,7 +39,7 @@ class Ledger:
                 write_whole(path, complete)
 
     def outcome(self, run: str, settings: Mapping[str, Any]) -> dict[str, Any] | None:
-        """What came out of a run; None if it is not finished.
+        """The outcome of a run; None if it is not finished.
 
         Raises:
             ReorderKitError: if a run of that name was trained with other settings.
@@ -58,11 +58,11 @@ class Ledger:
         return outcome
 
     def other_versions(self, runs: Iterable[str]) -> set[str]:
-        """Versions of this package, other than the one that asks, that trained some of these finished runs."""
+        """Other versions of this package that trained some of these finished runs."""
         return {self._lines[run]["version"] for run in runs} - {__version__}
 
     def add(self, run: str, settings: Mapping[str, Any], outcome: Mapping[str, Any]) -> None:
-        """Note that a run is finished."""
+        """Record a finished run."""
         line = with_checksum({"run": run, "version": __version__, "settings": settings, "outcome": outcome})
         with writing(self.path):
             self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -72,7 +72,7 @@ class Ledger:
 
 
 def finished_work(path: Path) -> tuple[list[dict[str, Any]], str]:
-    """The lines of a ledger, and its text without a line that a kill cut short.
+    """The lines of a ledger, and its text without a line that was cut short by a kill.
 
     Raises:
         ReorderKitError: if it cannot be read, or a line is damaged or holds anything else.

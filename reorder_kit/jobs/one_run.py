@@ -1,4 +1,4 @@
-"""One run in its folder, wherever it is trained: begun, or continued where it was stopped."""
+"""Train one run in its folder, from the beginning or from where it was stopped."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ def train_in_folder(
     splits: Path | None = None,
     is_smoke: bool = False,
 ) -> RunResult:
-    """Train a run, continue it, or read what came out of it before.
+    """Train a run, continue it, or read its existing result.
 
     Args:
         recipe: its recipe, as plain data.
         folder: its run folder.
         host: the plugins.
-        source: what to call the recipe in messages.
-        splits: the folder of the names of images, which runs with the same data share; None if it shares none.
-        is_smoke: take a few steps only.
+        source: name of the recipe in messages.
+        splits: the folder with the names of images, shared by runs with the same data; None if it shares none.
+        is_smoke: train only a few steps.
 
     Returns:
-        What came out.
+        The result.
 
     Raises:
-        ReorderKitError: if the folder holds another run, or training cannot go on.
+        ReorderKitError: if the folder holds another run, or training fails.
     """
     experiment = compose(recipe, host, source)
     if is_smoke:

@@ -1,4 +1,4 @@
-"""Where many runs are trained: in processes of this machine, or as jobs of a cluster."""
+"""Where many runs are trained: in processes of this machine, or as cluster jobs."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class Place:
     """Where runs are trained.
 
     Args:
-        jobs: how many at a time; if None, on this machine one for each GPU or one, on a cluster all.
-        is_cluster: as jobs of a cluster.
+        jobs: number of runs at a time; if None, one per GPU (or one) on this machine, and all on a cluster.
+        is_cluster: whether to train as cluster jobs.
         cluster_options: ``NAME=VALUE``, parameters of submitit.
     """
 
@@ -30,17 +30,17 @@ class Place:
     cluster_options: Sequence[str] = ()
 
     def executor(self, logs: Path, on_gpu: bool) -> Executor[Any]:
-        """What trains the runs.
+        """The executor that trains the runs.
 
         Args:
-            logs: folder of what jobs of a cluster print.
-            on_gpu: whether some of the runs use a GPU where there is one.
+            logs: folder for the output of cluster jobs.
+            on_gpu: whether some of the runs use a GPU if available.
 
         Raises:
-            ReorderKitError: if there is no such cluster, or an option means nothing.
+            ReorderKitError: if the cluster is not available, or an option has no effect.
         """
         if self.is_cluster:
             return ClusterJobs(logs, dict(map(parse_assignment, self.cluster_options)), self.jobs)
         if self.cluster_options:
-            raise ReorderKitError("--submit-option means nothing without --submit", "add --submit")
+            raise ReorderKitError("--submit-option has no effect without --submit", "add --submit")
         return LocalProcesses(slots_for(self.jobs, gpus_of_machine() if on_gpu else []))

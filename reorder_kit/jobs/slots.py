@@ -1,4 +1,4 @@
-"""What each of several processes may use of the machine."""
+"""The share of the machine that each process may use."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Slot:
-    """What a process may use.
+    """The resources of one process.
 
     Args:
-        threads: of torch; None for as many as torch takes.
-        gpu: the only GPU that the process sees, as in CUDA_VISIBLE_DEVICES; None for all there are.
+        threads: number of torch threads; None for torch's default.
+        gpu: the only GPU that the process sees, as in CUDA_VISIBLE_DEVICES; None for all GPUs.
     """
 
     threads: int | None = None
@@ -21,9 +21,9 @@ class Slot:
 
 
 def slots_for(jobs: int | None, gpus: Sequence[str]) -> list[Slot]:
-    """The slots for so many processes: one for each GPU if no number is given, else as many as are asked for.
+    """The slots for a number of processes; one for each GPU if no number is given.
 
-    Several processes have one thread each, since more threads than cores wait for each other.
+    Several processes have one thread each, because more threads than cores slow each other down.
 
     >>> [slot.gpu for slot in slots_for(None, ["0", "1"])]
     ['0', '1']
@@ -31,7 +31,7 @@ def slots_for(jobs: int | None, gpus: Sequence[str]) -> list[Slot]:
     [Slot(threads=1, gpu=None), Slot(threads=1, gpu=None)]
 
     Args:
-        jobs: processes; None for one for each GPU, or one.
+        jobs: number of processes; None for one per GPU, or one without a GPU.
         gpus: names of the GPUs, as in CUDA_VISIBLE_DEVICES.
     """
     count = jobs or max(1, len(gpus))
@@ -41,13 +41,13 @@ def slots_for(jobs: int | None, gpus: Sequence[str]) -> list[Slot]:
 
 
 def slots_of_one_thread(jobs: int) -> list[Slot]:
-    """The slots for so many processes, be it a single one, whose figures shall not depend on how many there are."""
+    """The slots for a number of processes with one thread each, so that results do not depend on that number."""
     return [Slot(threads=1)] * jobs
 
 
 def gpus_of_machine() -> list[str]:
     """Names of the GPUs that this process sees, as in CUDA_VISIBLE_DEVICES."""
-    import torch  # not above, since a process that is given no GPU starts sooner without
+    import torch  # imported late because a process without a GPU starts sooner without torch
 
     return visible_gpus(os.environ, torch.cuda.device_count())
 
@@ -59,8 +59,8 @@ def visible_gpus(environment: Mapping[str, str], count: int) -> list[str]:
     ['2', '5']
 
     Args:
-        environment: of the process.
-        count: GPUs that torch sees.
+        environment: environment of the process.
+        count: number of GPUs that torch sees.
     """
     given = [name.strip() for name in environment.get("CUDA_VISIBLE_DEVICES", "").split(",") if name.strip()]
     return given[:count] if given else [str(number) for number in range(count)]

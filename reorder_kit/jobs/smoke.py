@@ -1,4 +1,4 @@
-"""A run cut down to a few steps, to see whether it runs at all."""
+"""A run reduced to a few steps, to check that it runs at all."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ EPOCHS = 2
 
 
 def few_steps(experiment: Experiment) -> Experiment:
-    """The same run of two epochs of two steps: an epoch of search, and one in the order found."""
+    """The same run with two epochs of two steps: one epoch of search, and one in the learned order."""
     recipe = experiment.recipe
     images = STEPS_PER_EPOCH * recipe.train.accumulate * recipe.data.batch_size
     train = recipe.train.model_copy(update={"epochs": EPOCHS, "steps": None})
@@ -30,7 +30,7 @@ def few_steps(experiment: Experiment) -> Experiment:
 
 
 class _FirstImages(DataSource):
-    """A data source that ends after some images."""
+    """A data source with only the first images of each split."""
 
     def __init__(self, source: DataSource, images: int) -> None:
         super().__init__(source.options, source.target_kind)
@@ -53,7 +53,7 @@ class _FirstImages(DataSource):
 
 
 class _First(WrappedSamples):
-    """The first samples of a set."""
+    """The first samples of a sample set."""
 
     def __init__(self, samples: SampleSet, count: int) -> None:
         super().__init__(samples)

@@ -1,4 +1,4 @@
-"""A piece of work, and what becomes of it: what the processes of this machine and the jobs of a cluster do alike."""
+"""Units of work and their outcomes, for processes of this machine and cluster jobs alike."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from reorder_kit.host.plugin_errors import naming_plugins
 from reorder_kit.host.plugin_host import PluginHost
 
 PICTURES = ("events.pictures", "events.tensorboard")
-"""Plugins that draw what nobody will look at."""
+"""Plugins whose pictures are not needed for many runs."""
 
 
 class Work(Protocol):
-    """A piece of work, such as a run. It is pickled to reach its process, and its name is the string of it."""
+    """A unit of work, such as a run. It is pickled to reach its process, and ``str`` gives its name."""
 
     def train(self, host: PluginHost) -> Any:
-        """Do it.
+        """Do the work.
 
         Args:
             host: the plugins of the process.
 
         Returns:
-            What came out, as plain data.
+            The outcome as plain data.
         """
         ...
 
@@ -35,12 +35,12 @@ W = TypeVar("W", bound=Work)
 
 @dataclass(frozen=True)
 class Failure:
-    """Why a piece of work is not finished.
+    """Why a unit of work failed.
 
     Args:
         reason: what went wrong.
         hint: what to do about it.
-        details: the traceback of what nobody expected, in the code of a plugin or in this package.
+        details: the traceback of an unexpected error, in a plugin or in this package.
     """
 
     reason: str
@@ -49,11 +49,11 @@ class Failure:
 
     @classmethod
     def of(cls, error: Exception) -> Failure:
-        """What an error that stopped the work says."""
-        told = error_of_machine(error) or error
+        """Describe the error that stopped the work."""
+        explained = error_of_machine(error) or error
         details = "".join(traceback.format_exception(error))
-        if isinstance(told, ReorderKitError):
-            return cls(told.message, told.hint, "" if told.__cause__ is None else details)
+        if isinstance(explained, ReorderKitError):
+            return cls(explained.message, explained.hint, "" if explained.__cause__ is None else details)
         return cls(f"{type(error).__name__}: {error}", details=details)
 
     def __str__(self) -> str:
@@ -62,12 +62,12 @@ class Failure:
 
 @dataclass(frozen=True)
 class Ended(Generic[W]):
-    """What became of a piece of work.
+    """The end of a unit of work.
 
     Args:
-        work: the piece.
-        outcome: what came out.
-        failure: why it is not finished; None if it is.
+        work: the unit.
+        outcome: the outcome.
+        failure: why it failed; None if it finished.
     """
 
     work: W
@@ -76,11 +76,11 @@ class Ended(Generic[W]):
 
 
 def do_work(work: Work) -> tuple[Any, Failure | None]:
-    """Do a piece of work with the plugins of the environment: its outcome, or why there is none."""
+    """Do a unit of work with the installed plugins; return its outcome, or why it failed."""
     try:
         return _do(work)
     finally:
-        gc.collect()  # the next run of this process shall not find the memory of a GPU taken by this one's model
+        gc.collect()  # frees the GPU memory of this run's model for the next run of this process
 
 
 def _do(work: Work) -> tuple[Any, Failure | None]:
@@ -88,5 +88,5 @@ def _do(work: Work) -> tuple[Any, Failure | None]:
         host = PluginHost.from_environment(PICTURES)
         with naming_plugins(host):
             return work.train(host), None
-    except Exception as error:  # a plugin's mistake must not stop the other runs
+    except Exception as error:  # a plugin's error must not stop the other runs
         return None, Failure.of(error)

@@ -1,1 +1,1 @@
-"""Starting orders raced: short trainings from scratch decide which one a recipe starts from."""
+"""Races of starting orders: short trainings from scratch decide which one a recipe starts from."""

@@ -1,4 +1,4 @@
-"""An order in a race, and the trainings that judge it."""
+"""An order in a race, and its trials."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pydantic import ConfigDict
 from reorder_kit.orders.order import Order
 
 MOST_SEEDS = 1_000
-"""Of a race; those of the runs that prove its winner come after them."""
+"""The range of trial seeds of a race; seeds of the proof runs come after it."""
 
 
 @dataclass(frozen=True)
@@ -20,10 +20,10 @@ class Candidate:
     """An order in a race.
 
     Args:
-        name: what it is called.
+        name: name of the order.
         indices: the patch in each slot.
-        patches: of the grid.
-        is_fixed: whether it is the order of a fixed rule.
+        patches: number of patches of the grid.
+        is_fixed: whether the order comes from a fixed rule.
     """
 
     name: str
@@ -35,30 +35,30 @@ class Candidate:
 
     @classmethod
     def of(cls, name: str, order: Order, is_fixed: bool = False) -> Candidate:
-        """A candidate by its order."""
+        """Make a candidate from an order."""
         return cls(name, tuple(order.indices.tolist()), order.num_patches, is_fixed)
 
     @property
     def order(self) -> Order:
-        """Its order."""
+        """The order of the candidate."""
         return Order(list(self.indices), self.patches)
 
     @property
     def key(self) -> str:
-        """The same text for the same order, whatever it is called."""
+        """A text that is the same for equal orders, whatever their names."""
         return hashlib.sha256(json.dumps([self.patches, *self.indices]).encode()).hexdigest()[:12]
 
     def read(self, reached: Sequence[bool]) -> tuple[int, ...]:
-        """The patches in the slots that the model reads: orders that have the same ones there are the same to it.
+        """The patches in the slots that the model reads; orders with the same patches there are equal to the model.
 
         Args:
-            reached: whether it reads each slot.
+            reached: whether the model reads each slot.
         """
         return tuple(patch for patch, is_read in zip(self.indices, reached, strict=True) if is_read)
 
     @property
     def root(self) -> str:
-        """The name of the candidate of the pool that it was mutated from; its own if it is not a mutation."""
+        """The name of the pool candidate that it was mutated from; its own name if it is not a mutation."""
         return self.name.partition("~")[0]
 
 
@@ -67,8 +67,8 @@ class Trial:
     """A short training of a candidate.
 
     Args:
-        candidate: which one.
-        number: of its seed in the race, from 0.
+        candidate: the candidate.
+        number: number of its seed in the race, from 0.
         steps: optimizer steps.
     """
 
@@ -78,7 +78,7 @@ class Trial:
 
     @property
     def key(self) -> str:
-        """Its name in the storage, and that of its folder."""
+        """Its name in the storage, and the name of its folder."""
         return f"{self.candidate.key}-steps-{self.steps}-seed-{self.number}"
 
     def __str__(self) -> str:
@@ -86,27 +86,27 @@ class Trial:
 
 
 def trial_seed(seed: int, number: int) -> int:
-    """The seed of a race's trials with a number, from 0.
+    """The seed with a given number for the trials of a race.
 
     Args:
-        seed: of the recipe.
-        number: which one.
+        seed: seed of the recipe.
+        number: number of the seed, from 0.
     """
     return (seed + 1 + number) % 2**32
 
 
 def proof_seed(seed: int, number: int) -> int:
-    """A seed that no trial of the race has, for the runs that prove its winner.
+    """A seed that no trial of the race uses, for the runs that prove its winner.
 
     Args:
-        seed: of the recipe.
-        number: which one, from 0.
+        seed: seed of the recipe.
+        number: number of the seed, from 0.
     """
     return (seed + 1 + MOST_SEEDS + number) % 2**32
 
 
 def unlike(candidates: Sequence[Candidate]) -> list[Candidate]:
-    """Candidates with different orders: of equal ones the first."""
+    """Candidates with different orders; of equal ones, the first is kept."""
     found: dict[str, Candidate] = {}
     for candidate in candidates:
         found.setdefault(candidate.key, candidate)

@@ -1,4 +1,4 @@
-"""How a race stands: what its trials so far have decided, and which are to be trained next."""
+"""The course of a race: what its trials have decided so far, and which to train next."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from reorder_kit.race.plan import RacePlan, Rung
 
 @dataclass(frozen=True)
 class Track:
-    """A race as it is planned: its result depends on nothing but the losses of its trials.
+    """A planned race; its result depends only on the losses of its trials.
 
     Args:
         plan: its rungs.
         field: the candidates of the first rung.
         reached: whether the model reads each slot, for mutations.
-        seed: of the recipe.
+        seed: seed of the recipe.
     """
 
     plan: RacePlan
@@ -32,13 +32,13 @@ class Track:
 
 @dataclass(frozen=True)
 class RungStanding:
-    """A rung that is over, or is being run.
+    """A rung that is over or in progress.
 
     Args:
-        rung: as it was planned.
-        field: its candidates; once it is over, the best first.
-        trials: those of all its candidates.
-        missing: those of them that are not finished.
+        rung: the planned rung.
+        field: its candidates, sorted from best to worst once it is over.
+        trials: the trials of all its candidates.
+        missing: the trials that are not finished.
         losses: mean validation loss of each candidate, in the sequence of the field; empty until it is over.
     """
 
@@ -50,7 +50,7 @@ class RungStanding:
 
     @property
     def is_over(self) -> bool:
-        """Every trial is finished."""
+        """Whether every trial is finished."""
         return not self.missing
 
 
@@ -60,7 +60,7 @@ class Course:
 
     Args:
         track: the race.
-        rungs: those that are over, and the one that is being run.
+        rungs: the rungs that are over, and the one in progress.
     """
 
     track: Track
@@ -73,25 +73,25 @@ class Course:
 
     @property
     def winner(self) -> Candidate | None:
-        """The best candidate of the last rung; None before that is over."""
+        """The best candidate of the last rung; None until that rung is over."""
         last = self.rungs[-1]
         return last.field[0] if last.is_over and len(self.rungs) == len(self.track.plan.rungs) else None
 
     @property
     def trials(self) -> dict[str, Trial]:
-        """All that were wanted so far, by key."""
+        """All trials requested so far, by key."""
         return {trial.key: trial for rung in self.rungs for trial in rung.trials}
 
     @property
     def diverged(self) -> tuple[Candidate, ...]:
-        """Those of which a training diverged, in rungs that are over."""
+        """Candidates with a diverged training, in rungs that are over."""
         pairs = [
             pair for rung in self.rungs for pair in zip(rung.field, rung.losses, strict=False) if math.isinf(pair[1])
         ]
         return tuple(dict(pairs))
 
     def require_winner(self) -> Candidate:
-        """The winner of a race that is over.
+        """The winner of a finished race.
 
         Raises:
             ReorderKitError: if every candidate of its last rung diverged.
@@ -106,12 +106,12 @@ class Course:
 
     @property
     def steps_spent(self) -> int:
-        """Of all that were wanted so far. Where few mutations are new, or rungs share trials, a plan takes fewer."""
+        """Steps of all trials requested so far; fewer than planned if few mutations are new or rungs share trials."""
         return sum(trial.steps for trial in self.trials.values())
 
     @property
     def steps_done(self) -> int:
-        """How many of the planned steps are trained; a rung that is over counts in full."""
+        """How many of the planned steps are done; a rung that is over counts in full."""
         over = sum(each.rung.cost for each in self.rungs if each.is_over)
         now = self.rungs[-1]
         return over if now.is_over else over + max(0, now.rung.cost - now.rung.steps * len(now.missing))
@@ -120,8 +120,8 @@ class Course:
 def course_of(track: Track, losses: Mapping[str, float]) -> Course:
     """Follow a race as far as its trials are finished.
 
-    In each rung all candidates are trained with the same seeds and judged on the same images, so that the difference
-    of two mean losses is the mean of their paired differences. Of equal candidates, the one that stood before stays so.
+    In each rung, all candidates are trained with the same seeds and judged on the same images, so the difference of two
+    mean losses is the mean of their paired differences. Ties keep their previous order.
 
     Args:
         track: the race.

@@ -1,4 +1,4 @@
-"""New candidates from the leaders of a race: small moves, most of them where the model reads."""
+"""Mutations of the leaders of a race: small moves, mostly in slots that the model reads."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Sequence
 from reorder_kit.race.candidate import Candidate
 
 _ATTEMPTS = 50
-"""Moves that are tried for each mutation before there is none that is new."""
+"""Moves to try for each mutation before giving up on a new order."""
 
 Walk = list[int]
 _Move = Callable[[Walk, Sequence[int], Sequence[int], int, random.Random], Walk | None]
@@ -17,19 +17,19 @@ _Move = Callable[[Walk, Sequence[int], Sequence[int], int, random.Random], Walk 
 def mutations_of(
     leaders: Sequence[Candidate], count: int, read: Sequence[bool], known: Collection[tuple[int, ...]], seed: int
 ) -> list[Candidate]:
-    """Mutations of the leaders in turn, the best first; fewer where no new order is found.
+    """Mutate the leaders in turn, the best first; the result is shorter if no new order is found.
 
-    An order is new if no other one has the same patches in the slots that are read.
+    An order is new if no other order has the same patches in the slots that are read.
 
-    Three moves take turns: two patches that are read change places; a patch that is read changes places with one that
-    is not, or that has no slot; a segment of slots moves elsewhere.
+    Three moves take turns: two patches that are read swap places; a patch that is read swaps places with one that is
+    not, or that has no slot; a segment of slots moves elsewhere.
 
     Args:
         leaders: the best candidates, the best first.
-        count: mutations that are wanted.
+        count: number of mutations.
         read: whether the model reads each slot.
-        known: what each order there has been has in the slots that are read, as :meth:`Candidate.read` gives it.
-        seed: decides them.
+        known: the patches in the slots that are read, for each previous order, as returned by :meth:`Candidate.read`.
+        seed: seed of the random moves.
     """
     source = random.Random(seed)
     seen, found = set(known), list[Candidate]()

@@ -1,4 +1,4 @@
-"""A recipe whose candidates can be raced: its data opened, and what is known of its model."""
+"""A recipe ready to race: its opened data, and facts about its model."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ from reorder_kit.training.devices import build_accelerator
 from reorder_kit.training.short_training import influence_of_short_training
 
 INFLUENCE_MODELS = 4
-"""Untrained models whose influence by slot is averaged."""
+"""The number of untrained models whose influence by slot is averaged."""
 TOLD_IMAGES = 2000
-"""Training images that the closed-form score is about."""
+"""The number of training images for the closed-form score."""
 
 
 @dataclass(frozen=True)
 class OpenedRecipe:
-    """A recipe without its learner, its control and the runs beside it, and its data.
+    """A recipe without its learner and controls, with its data.
 
     Args:
-        experiment: the parts.
+        experiment: the parts of the recipe.
         splits: the data.
-        facts: of the backbone.
+        facts: facts of the backbone.
     """
 
     experiment: Experiment
@@ -46,7 +46,7 @@ class OpenedRecipe:
 
     @classmethod
     def open(cls, experiment: Experiment, splits: DataSplits) -> OpenedRecipe:
-        """A recipe with its opened data.
+        """Combine a recipe with its opened data.
 
         Raises:
             ReorderKitError: if its parts do not fit the data.
@@ -58,7 +58,7 @@ class OpenedRecipe:
 
     @property
     def grid(self) -> Grid:
-        """Of the patches."""
+        """The grid of patches."""
         return self.facts.grid
 
     @property
@@ -66,7 +66,7 @@ class OpenedRecipe:
         """Optimizer steps of a full training run on one process.
 
         Raises:
-            ReorderKitError: if there is no training image.
+            ReorderKitError: if there are no training images.
         """
         recipe = self.experiment.recipe
         require_samples(len(self.splits.train), "train", 1)
@@ -80,7 +80,7 @@ class OpenedRecipe:
 
     @cached_property
     def influence(self) -> Influence:
-        """How much each slot counts for models trained for some steps."""
+        """Measures the influence of each slot on models trained for some steps."""
         training = TrainingSplit(self.splits, self.experiment.recipe.seed, self.experiment.kind)
         fitted = fit_task(self.experiment, training)
         context = TaskContext(
@@ -89,30 +89,31 @@ class OpenedRecipe:
         return influence_of_short_training(self.experiment, self.splits, context, self.accelerator)
 
     def start_of(self, experiment: Experiment) -> Order:
-        """The order that the same recipe with another start begins with.
+        """The starting order of the same recipe with another start.
 
         Raises:
-            ReorderKitError: if there is no such order.
+            ReorderKitError: if the order cannot be made.
         """
         order = experiment.starting_order(self.grid, self.splits, self.influence)
         experiment.check_start(order, self.facts)
         return order
 
     def profile(self, slots: int) -> Float[Tensor, " slot"]:
-        """The influence of each slot on untrained models that read in random orders.
+        """Measure the influence of each slot on untrained models that read in random orders.
 
         Args:
-            slots: of the orders.
+            slots: number of slots of the orders.
 
         Raises:
-            ReorderKitError: if slots have no influence of their own, as where a step reads its batch several times.
+            ReorderKitError: if single slots have no defined influence, for example if a step reads its batch several
+                times.
         """
         generator = torch.Generator().manual_seed(self.experiment.recipe.seed)
         orders = random_orders(self.grid.num_patches, slots, 2, generator)
         return self.influence(orders, INFLUENCE_MODELS, 0)
 
     def closed_form(self, orders: Sequence[Order], influence: Float[Tensor, " slot"]) -> list[float]:
-        """The closed-form score of orders: a first opinion without training.
+        """Compute the closed-form score of orders: a first estimate without training.
 
         Raises:
             ReorderKitError: if too few training images can be read.
@@ -126,14 +127,14 @@ class OpenedRecipe:
 
 
 def without_learner(experiment: Experiment) -> Experiment:
-    """The same recipe with its start as it is: no learner, and no runs beside it.
+    """The same recipe with its start fixed: without learner and controls.
 
     Raises:
-        ReorderKitError: if the recipe is a control itself.
+        ReorderKitError: if the recipe is itself a control.
     """
     if experiment.control is not None:
         raise ReorderKitError(
-            f"order.control: a race needs the recipe's own start, and {experiment.control.name} replaces it",
+            f"order.control: a race needs the recipe's own start, but {experiment.control.name} replaces it",
             "remove order.control",
         )
     order = experiment.recipe.order.model_copy(update={"learner": None})
@@ -142,5 +143,5 @@ def without_learner(experiment: Experiment) -> Experiment:
 
 
 def random_orders(patches: int, slots: int, count: int, generator: torch.Generator) -> list[Order]:
-    """Random orders of so many slots."""
+    """Random orders with a given number of slots."""
     return [Order(torch.randperm(patches, generator=generator)[:slots], patches) for _ in range(count)]

@@ -1,4 +1,4 @@
-"""What a race does with its budget: rungs of short trainings, with fewer candidates and more seeds each."""
+"""The plan of a race: how its budget is spent on rungs of short trainings with ever fewer candidates and more seeds."""
 
 from __future__ import annotations
 
@@ -12,33 +12,33 @@ from reorder_kit.errors import ReorderKitError
 
 MOST_BUDGET = 10_000.0
 LEAST_STEPS = 30
-"""A shorter training tells nothing, unless a full one is hardly longer."""
+"""The least steps of a trial: shorter trainings are uninformative, unless a full one is hardly longer."""
 _SHORT_SHARE = 5
-"""Short trainings take a fifth of the steps: shorter ones favor orders that only learn sooner."""
+"""The share of a full training in short ones: even shorter ones favor orders that only learn sooner."""
 _FINAL_SHARE = 0.45
 _MIDDLE_SHARE = 0.4
 _LEAST_FINAL_TRIALS = 4
-"""Two candidates with two seeds."""
+"""Trials of the smallest final: two candidates with two seeds."""
 _MOST_FINALISTS, _MOST_SEEDS = 8, 5
 _LEAST_SHORT_TRIALS = 12
-"""With fewer of them, each goes to a candidate of the pool."""
+"""With fewer trials, each goes to a candidate of the pool."""
 _LEAST_LENGTHENING = 1.5
-"""Trainings that are hardly longer than short ones tell no more."""
+"""Trainings must be longer than short ones by this factor to be more informative."""
 _TRIALS_OF_A_ROUND, _MOST_ROUNDS = 24, 4
 _MOST_MUTATIONS = 64
-"""Of a round."""
+"""The largest number of candidates in a round."""
 
 
 @dataclass(frozen=True)
 class Rung:
-    """One round of a race: all its candidates are trained for as many steps, with the same seeds.
+    """One round of a race: all its candidates are trained for the same number of steps, with the same seeds.
 
     Args:
-        steps: of each training, with a schedule of that length.
-        candidates: how many are compared.
-        seeds: of each.
-        mutations: how many of the candidates are new ones, made from the leaders of the rung before.
-        trials: trainings it takes at most; what an earlier rung has trained for as many steps is not trained again.
+        steps: optimizer steps of each training, with a schedule of that length.
+        candidates: number of candidates.
+        seeds: number of seeds of each candidate.
+        mutations: number of candidates that are new mutations of the previous rung's leaders.
+        trials: the largest number of trainings; those that an earlier rung trained for the same steps are reused.
     """
 
     steps: int
@@ -51,7 +51,7 @@ class Rung:
 
     @property
     def cost(self) -> int:
-        """Steps of all its trainings."""
+        """The steps of all its trainings."""
         return self.steps * self.trials
 
 
@@ -60,8 +60,8 @@ class RacePlan:
     """The rungs of a race.
 
     Args:
-        full_steps: of a full training run.
-        rungs: in sequence; the best candidate of the last one wins.
+        full_steps: optimizer steps of a full training run.
+        rungs: the rungs in sequence; the best candidate of the last one wins.
     """
 
     full_steps: int
@@ -71,36 +71,37 @@ class RacePlan:
 
     @property
     def steps(self) -> int:
-        """Of all trainings."""
+        """The steps of all trainings."""
         return sum(rung.cost for rung in self.rungs)
 
     @property
     def trials(self) -> int:
-        """Trainings, at most."""
+        """The largest number of trainings."""
         return sum(rung.trials for rung in self.rungs)
 
     @property
     def cost(self) -> float:
-        """In full training runs."""
+        """The cost in full training runs."""
         return self.steps / self.full_steps
 
 
 def plan_of(budget: float, full_steps: int, pool: int, with_mutations: bool = True) -> RacePlan:
-    """The plan of a race that costs no more than its budget.
+    """Plan a race that costs no more than its budget.
 
-    Up to 45 % of the budget goes to the final: two candidates or more with two seeds or more, trained in full if that
-    can be paid, or else for a third of the steps. The rest screens the pool by trainings of a fifth of the steps with
-    one seed, lets the leaders race against mutations of themselves with one more where that can be paid, and, before a
+    Up to 45 % of the budget goes to the final: at least two candidates with at least two seeds, trained in full if the
+    budget allows, or else for a third of the steps. The rest screens the pool with one seed by trainings of a fifth of
+    the steps, races the leaders against mutations of themselves with one more seed if the budget allows, and, before a
     final of full trainings, compares the best over a third of the steps.
 
     Args:
-        budget: in full training runs.
-        full_steps: of a full training run.
-        pool: candidates there are.
-        with_mutations: let leaders race against mutations of themselves.
+        budget: budget in full training runs.
+        full_steps: optimizer steps of a full training run.
+        pool: number of candidates.
+        with_mutations: race leaders against mutations of themselves.
 
     Raises:
-        ReorderKitError: if the budget is no positive number or too small to race two candidates, or there are not two.
+        ReorderKitError: if the budget is not positive or is too small to race two candidates, or there are fewer than
+            two.
 
     >>> [(rung.steps, rung.candidates, rung.seeds) for rung in plan_of(3, 300, pool=60).rungs]
     [(60, 8, 1), (100, 2, 2)]
@@ -132,20 +133,20 @@ def plan_of(budget: float, full_steps: int, pool: int, with_mutations: bool = Tr
 
 
 def require_budget(budget: float) -> None:
-    """Refuse a budget that is no positive number.
+    """Refuse a budget that is not a positive number.
 
     Raises:
-        ReorderKitError: if it is none.
+        ReorderKitError: if it is not.
     """
     if not (math.isfinite(budget) and 0 < budget <= MOST_BUDGET):
         raise ReorderKitError(
-            f"a budget of {budget:g} full training runs cannot be spent",
-            f"give a number above 0, at most {MOST_BUDGET:g}, as in --budget 3",
+            f"the budget of {budget:g} full training runs is out of range",
+            f"give a number above 0 and at most {MOST_BUDGET:g}, as in --budget 3",
         )
 
 
 def _final(lengths: Sequence[int], total: int, pool: int) -> list[Rung]:
-    """The final, over the longest trainings that can be paid; none where only short ones can."""
+    """The final, with the longest trainings that the budget allows; empty if it only allows short ones."""
     share = int(_FINAL_SHARE * total)
     for steps in lengths:
         trials = share // steps
@@ -157,13 +158,13 @@ def _final(lengths: Sequence[int], total: int, pool: int) -> list[Rung]:
 
 
 def _short_rungs(steps: int, trials: int, pool: int, needed: int, with_mutations: bool) -> Iterator[Rung]:
-    """The screening of the pool, then rounds of its leaders, with mutations or with another seed.
+    """The screening of the pool, then rounds of its leaders with mutations or another seed.
 
     Args:
-        steps: of each training.
-        trials: that can be paid.
-        pool: candidates there are.
-        needed: candidates that the rung after these takes.
+        steps: optimizer steps of each training.
+        trials: number of trainings that the budget allows.
+        pool: number of candidates.
+        needed: number of candidates that the following rung needs.
         with_mutations: race leaders against mutations of themselves.
     """
     for_pool = trials - trials // 3
@@ -184,7 +185,9 @@ def _short_rungs(steps: int, trials: int, pool: int, needed: int, with_mutations
 
 
 def _round(trials: int, candidates: int, seeds: int, with_mutations: bool) -> tuple[int, int]:
-    """Leaders, which need one more seed, and mutations of them, which need all, that so many trainings pay for."""
+    """The numbers of leaders, which need one more seed, and of their mutations, which need all seeds, for so many
+    trainings.
+    """
     if not with_mutations:
         return min(candidates // 2, trials), 0
     leaders = min(candidates, max(2, min(candidates // 2, trials // (seeds + 1))))

@@ -1,4 +1,4 @@
-"""Who races: fixed rules, what priors propose, and the orders that a person brings along."""
+"""The candidates of a race: fixed rules, proposals of priors, and orders added by the user."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ from reorder_kit.runs.run_folder import RunFolder
 
 START = "start"
 _FIRST_PRIOR = "informed"
-"""Takes part also where the budget pays for few."""
+"""A prior whose proposal races even if the budget allows few candidates."""
 _TEST = "test"
 _RANDOM_SUBSETS = 4
-"""Of partial orders: which patches are read is then the question."""
+"""The number of random partial orders, which vary the patches that are read."""
 
 
 @dataclass(frozen=True)
 class Brought:
-    """Orders that a person brings along.
+    """Orders added by the user.
 
     Args:
         files: order files.
-        runs: folders of finished runs: their final order, and, where saliency was followed, that of the most salient
-            patch in the most influential slot.
+        runs: folders of finished runs, which add their final order and, if saliency was recorded, the order with the
+            most salient patch in the most influential slot.
     """
 
     files: tuple[Path, ...] = ()
@@ -53,11 +53,11 @@ class Pool:
     """The candidates of a race.
 
     Args:
-        candidates: different orders, those that no rule gives first.
+        candidates: different orders; those that do not come from a rule are first.
         start: the name of the candidate that the recipe starts from.
-        notes: what could not be proposed, and why.
-        certain: names of those that take part before others, whatever their score: the start, what the first prior
-            proposes, and what a person brought along.
+        notes: which proposals are missing, and why.
+        certain: names of candidates that race before others whatever their score: the start, the proposal of the first
+            prior, and the added orders.
     """
 
     candidates: tuple[Candidate, ...]
@@ -67,14 +67,14 @@ class Pool:
 
     @property
     def fixed(self) -> tuple[Candidate, ...]:
-        """Those that rules give."""
+        """The candidates that come from rules."""
         return tuple(candidate for candidate in self.candidates if candidate.is_fixed)
 
 
 def read_apart(pool: Pool, reached: Sequence[bool]) -> Pool:
-    """The candidates that differ in what the model reads, each with patches of its own in the slots that it reads.
+    """Keep only candidates that differ in the slots that the model reads.
 
-    Of candidates that are alike there, a fixed rule stands for the others, or else the first.
+    Of candidates that are equal there, a fixed rule is kept, or else the first.
 
     Args:
         pool: different orders.
@@ -87,8 +87,8 @@ def read_apart(pool: Pool, reached: Sequence[bool]) -> Pool:
     candidates = tuple(each for each in pool.candidates if each in kept)
     start = next(each for each in pool.candidates if each.name == pool.start)
     alike = len(pool.candidates) - len(candidates)
-    told = f"{alike} of {len(pool.candidates)} candidates differ from others only in slots that the model does not read"
-    notes = (*pool.notes, f"{told}: of those alike, one is raced") if alike else pool.notes
+    found = f"{alike} of {len(pool.candidates)} candidates differ from others only in slots that are not read"
+    notes = (*pool.notes, f"{found}; only one of each such group races") if alike else pool.notes
     certain = {standing[each.read(reached)].name: None for each in pool.candidates if each.name in pool.certain}
     return Pool(candidates, standing[start.read(reached)].name, notes, tuple(certain))
 
@@ -100,17 +100,17 @@ def pool_of(
     host: PluginHost,
     announce: Callable[[str], None] = lambda what: None,
 ) -> Pool:
-    """Every candidate of a recipe.
+    """Collect every candidate of a recipe.
 
     Args:
         opened: the recipe.
-        content: the same as plain data, for its other starts.
-        brought: further orders.
-        host: the plugins there are.
-        announce: called with what is about to take a while.
+        content: the recipe as plain data, for its other starts.
+        brought: orders added by the user.
+        host: the available plugins.
+        announce: called with a message before a slow step.
 
     Raises:
-        ReorderKitError: if an order that was brought along is none of this recipe, or a prior fails as none should.
+        ReorderKitError: if an added order does not fit the recipe, or a prior fails unexpectedly.
     """
     start = opened.start_of(opened.experiment)
     rules = [
@@ -127,7 +127,7 @@ def pool_of(
         others += [Candidate.of(f"random-{number}", order) for number, order in enumerate(subsets, start=1)]
     rules = unlike(rules)
     ruled = {candidate.key for candidate in rules}
-    # An order that a rule gives, too, is a fixed one: it must not win as anything else.
+    # An order that a rule also gives counts as fixed: it must not win under another name.
     free = [candidate for candidate in unlike([*others, Candidate.of(START, start)]) if candidate.key not in ruled]
     named = _named_apart([*free, *rules])
     begins = Candidate.of(START, start).key
@@ -140,13 +140,13 @@ def pool_of(
 def trimmed(
     pool: Sequence[Candidate], count: int, kept: Sequence[str], score: Callable[[Sequence[Order]], Sequence[float]]
 ) -> list[Candidate]:
-    """As many candidates as can be paid: those that stay, then the best by a score.
+    """As many candidates as the budget allows: those that must stay, then the best by a score.
 
     Args:
         pool: all candidates.
-        count: how many can be paid.
-        kept: names of candidates that stay whatever their score, the first of them before the others.
-        score: of orders; the highest is the best.
+        count: number of candidates that the budget allows.
+        kept: names of candidates that stay whatever their score, in order of priority.
+        score: scores orders; the highest is the best.
     """
     if count >= len(pool):
         return list(pool)
@@ -164,17 +164,17 @@ def _priors(
     announce: Callable[[str], None],
     notes: list[str],
 ) -> Iterator[Candidate]:
-    """What each prior proposes that ranks patches; those that score orderings choose one that is in the pool anyway."""
+    """The proposals of priors that rank patches; those that score orderings choose one that is in the pool anyway."""
     for name in sorted(host.priors, key=lambda name: name != _FIRST_PRIOR):
         if not issubclass(host.priors.get(name), RankingPrior):
             continue
-        announce(f"asking the prior {name}")
+        announce(f"running the prior {name}")
         changed = override(content, [("order.start", {"prior": name}), ("order.learner", None), ("controls", [])])
         changed["order"].pop("weights", None)
         try:
             yield Candidate.of(name, opened.start_of(compose(changed, host, f"prior {name}")))
-        except ReorderKitError as error:  # as one that a plugin made for other tasks
-            notes.append(f"{name} is not among the candidates: {error.message}")
+        except ReorderKitError as error:  # for example a plugin's prior for other tasks
+            notes.append(f"{name} does not race: {error.message}")
 
 
 def _brought(brought: Brought, grid: Grid, start: Order, notes: list[str]) -> Iterator[Candidate]:
@@ -187,11 +187,11 @@ def _brought(brought: Brought, grid: Grid, start: Order, notes: list[str]) -> It
         yield _of_file(f"{name}-learned", stored, grid, start, str(path))
         record = read_saliency(folder, folder.read_result())
         if record is None:
-            notes.append(f"{path}: no order by saliency, which was not followed ({_following(path)})")
+            notes.append(f"{path}: no order by saliency, which was not recorded ({_recording(path)})")
         elif record.split == _TEST:
-            notes.append(f"{path}: no order by saliency, which was followed on test images ({_following(path)})")
+            notes.append(f"{path}: no order by saliency, which was recorded on test images ({_recording(path)})")
         elif not (record.influence and stored.order.is_full and start.is_full):
-            notes.append(f"{path}: no order by saliency, since the influence of its slots is not known")
+            notes.append(f"{path}: no order by saliency, because the influence of its slots is not known")
         else:
             yield Candidate.of(
                 f"{name}-saliency",
@@ -199,39 +199,39 @@ def _brought(brought: Brought, grid: Grid, start: Order, notes: list[str]) -> It
             )
 
 
-def _following(run: Path) -> str:
-    """The command that follows saliency on images that may choose an order."""
+def _recording(run: Path) -> str:
+    """The command that records saliency on images that may be used to choose an order."""
     return f"reorder-kit saliency {run} --split validation"
 
 
 def _of_file(name: str, stored: OrderFile, grid: Grid, start: Order, source: str) -> Candidate:
     if stored.grid != grid:
         raise ReorderKitError(
-            f"{source}: holds an order of a {stored.grid} grid, and the recipe has a {grid} grid of patches",
-            "bring orders of the same grid along",
+            f"{source}: its order has a {stored.grid} grid, but the recipe has a {grid} grid of patches",
+            "add orders of the same grid",
         )
     if stored.order.num_slots < start.num_slots:
         raise ReorderKitError(
-            f"{source}: has {stored.order.num_slots} slots, and the recipe's start {start.num_slots}",
-            "bring orders along that hold at least as many patches",
+            f"{source}: its order has {stored.order.num_slots} slots, but the recipe's start has {start.num_slots}",
+            "add orders with at least as many patches",
         )
     return Candidate.of(name, stored.order.first(start.num_slots))
 
 
 def _by_saliency(order: Order, by_slot: Sequence[float], influence: Float[Tensor, " slot"]) -> Order:
-    """The most salient patch in the most influential slot, and so on.
+    """The order with the most salient patch in the most influential slot, and so on.
 
     Args:
-        order: in which saliency was measured.
-        by_slot: saliency of the patch in each of its slots.
-        influence: of each slot.
+        order: the order in which saliency was measured.
+        by_slot: saliency of the patch in each slot of that order.
+        influence: influence of each slot.
     """
     most_first = torch.tensor(by_slot).argsort(descending=True, stable=True)
     return matched(Order(order.indices[most_first]), influence)
 
 
 def _named_apart(candidates: Sequence[Candidate]) -> list[Candidate]:
-    """The same candidates, none of which has the name of another one; the sign of a mutation is not in a name."""
+    """The same candidates with distinct names that do not contain the mark of mutations."""
     used: dict[str, int] = {}
     found = []
     for each in candidates:

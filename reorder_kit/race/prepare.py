@@ -1,4 +1,4 @@
-"""What is settled before a race begins: who races, and how."""
+"""The preparation of a race: its candidates and its plan."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ from reorder_kit.runs.run_folder import RunFolder
 from reorder_kit.training.judged_images import judged_images
 
 MOST_SCORED_SLOTS = 64
-"""That a model may read for its orders to be scored in closed form, which takes the cube of them."""
+"""The most slots for closed-form scores of all orders, whose cost grows with their cube."""
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What a person asked for.
+    """The user's request for a race.
 
     Args:
         experiment: the parts of the recipe.
         content: the recipe as plain data.
-        budget: in full training runs.
-        brought: orders that take part.
+        budget: budget in full training runs.
+        brought: orders added by the user.
         storage: URL of a database; None for a file in the folder of the race.
     """
 
@@ -51,7 +51,7 @@ class Asked:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Of the files and runs that were brought along."""
+        """The names of added files and runs."""
         return tuple(str(path.absolute()) for path in (*self.brought.files, *self.brought.runs))
 
 
@@ -59,24 +59,24 @@ class Asked:
 def prepare(
     asked: Asked, folder: RaceFolder, host: PluginHost, announce: Callable[[str], None]
 ) -> tuple[RaceSetup, OpenedData]:
-    """Settle who races, without writing anything.
+    """Prepare a race without writing anything.
 
     Args:
-        asked: what a person asked for.
-        folder: of the race.
-        host: the plugins there are.
-        announce: called with what is about to take a while.
+        asked: the user's request.
+        folder: the folder of the race.
+        host: the available plugins.
+        announce: called with a message before a slow step.
 
     Returns:
         The setup, and the data with the names of its images.
 
     Raises:
-        ReorderKitError: if the recipe does not fit its data, a candidate is none, or the budget is too small.
+        ReorderKitError: if the recipe does not fit its data, a candidate is invalid, or the budget is too small.
     """
     data = open_data(asked.experiment, RunFolder(folder.path / "trials"), folder.splits)
     opened = OpenedRecipe.open(asked.experiment, data.splits)
     steps = opened.full_steps
-    plan_of(asked.budget, steps, 2)  # a budget that is none is refused before priors look at the data
+    plan_of(asked.budget, steps, 2)  # refuses an invalid budget before priors use the data
     pool = pool_of(opened, asked.content, asked.brought, host, announce)
     known = _Slots(opened, len(pool.candidates[0].indices))
     pool = read_apart(pool, known.reached)
@@ -113,11 +113,11 @@ def prepare(
 def _notes(experiment: Experiment) -> Sequence[str]:
     if experiment.learner is None:
         return ()
-    return (f"{experiment.learner.name} plays no part: every order is trained as it is",)
+    return (f"{experiment.learner.name} is not used: every order is trained as a fixed order",)
 
 
 class _Slots:
-    """What is known of the slots of a model: the influence of each; None where they have none of their own."""
+    """The influence of each slot of a model; None if single slots have no defined influence."""
 
     def __init__(self, opened: OpenedRecipe, slots: int) -> None:
         self._slots = slots
@@ -126,20 +126,20 @@ class _Slots:
         try:
             influence = opened.profile(slots)
         except SeveralPassesError as error:
-            self.notes = (f"which slots the model reads is not known: {error.message}",)
+            self.notes = (f"it is not known which slots the model reads: {error.message}",)
         else:
             self.influence = influence if float(influence.sum()) > 0 else None
 
     @property
     def reached(self) -> tuple[bool, ...]:
-        """Whether the model reads each slot; every slot, where that is not known."""
+        """Whether the model reads each slot; True for all slots if that is not known."""
         if self.influence is None:
             return (True,) * self._slots
         return tuple(share > 0 for share in self.influence.tolist())
 
 
 class _Choice:
-    """Who can be paid for, by the closed-form score, or, where slots have no influence of their own, by name."""
+    """Chooses candidates by the closed-form score or, if single slots have no defined influence, by name."""
 
     def __init__(self, opened: OpenedRecipe, pool: Pool, slots: _Slots, announce: Callable[[str], None]) -> None:
         self._opened, self._pool, self._announce = opened, pool, announce
@@ -150,19 +150,19 @@ class _Choice:
         self._is_told = bool(slots.notes)
 
     def of(self, candidates: Sequence[Candidate], count: int) -> list[Candidate]:
-        """Those of the candidates that race."""
+        """Choose the candidates that race."""
         if count < len(candidates):
             self._announce(f"choosing {count} of {len(candidates)} candidates")
             if not (self._is_quick or self.notes or self._is_told):
                 self.notes.append(
-                    f"the model reads more than {MOST_SCORED_SLOTS} slots, for which the closed-form score takes long: "
-                    "of the rules, the plain ones take part first"
+                    f"the model reads more than {MOST_SCORED_SLOTS} slots, for which the closed-form score is slow: "
+                    "the plain rules race first"
                 )
         kept = dict.fromkeys((self._pool.start, *self._pool.certain))
         return trimmed(candidates, count, tuple(kept), self._scores)
 
     def _scores(self, orders: Sequence[Order]) -> Sequence[float]:
-        if self._influence is None or not self._is_quick:  # plain rules stand first in the pool
+        if self._influence is None or not self._is_quick:  # plain rules are first in the pool
             return [-float(place) for place in range(len(orders))]
         new = [order for order in orders if order not in self._known]
         self._known |= dict(zip(new, self._opened.closed_form(new, self._influence), strict=True))
@@ -170,12 +170,12 @@ class _Choice:
 
 
 def require_same(asked: Asked, setup: RaceSetup, race: Path) -> None:
-    """Refuse to go on with a race that began otherwise.
+    """Refuse to continue a race that began with other settings.
 
     Args:
-        asked: what a person asks for now.
-        setup: how the race began.
-        race: its folder.
+        asked: the current request.
+        setup: the setup of the existing race.
+        race: the folder of the race.
 
     Raises:
         ReorderKitError: naming what differs.
@@ -188,5 +188,5 @@ def require_same(asked: Asked, setup: RaceSetup, race: Path) -> None:
     began = {"--budget": setup.budget, "--order and --run": setup.brought, "--storage": setup.storage}
     different = [field for field in now if now[field] != began[field]]
     if different:
-        told = "; ".join(f"{field} was {began[field] or 'not given'}" for field in different)
-        raise ReorderKitError(f"{race} holds a race that began otherwise: {told}", "give another --out")
+        listed = "; ".join(f"{field} was {began[field] or 'not given'}" for field in different)
+        raise ReorderKitError(f"{race} holds a race that began with other settings: {listed}", "give another --out")

@@ -1,4 +1,4 @@
-"""The runs that prove a winner: at full length, with fresh seeds, tested once, at equal total cost."""
+"""The runs that prove a winner: full length, fresh seeds, one test, equal total cost."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ START_LONGER = "start of the recipe, trained longer"
 
 @dataclass(frozen=True)
 class Contender:
-    """What is compared at the end.
+    """A contender in the final comparison.
 
     Args:
-        name: what it is called.
+        name: name of the contender.
         candidate: its order.
-        steps: of each of its runs.
-        cost: what finding the order and training it once has really taken, in full training runs.
+        steps: optimizer steps of each of its runs.
+        cost: actual cost of finding the order and training it once, in full training runs.
     """
 
     name: str
@@ -40,7 +40,7 @@ class ProofRun:
     Args:
         candidate: its order.
         steps: optimizer steps.
-        number: of its seed, from 0.
+        number: number of its seed, from 0.
     """
 
     candidate: Candidate
@@ -52,12 +52,12 @@ class ProofRun:
 
 
 def contenders_of(setup: RaceSetup, main: Course, fixed: Course) -> tuple[Contender, ...]:
-    """What is compared: a race and one full run, or as many steps for one longer training.
+    """The contenders: a race and one full run, or one longer training with the same number of steps.
 
     Args:
-        setup: of the race.
-        main: the race; it is over.
-        fixed: the race over fixed rules only; it is over.
+        setup: the setup of the race.
+        main: the finished race.
+        fixed: the finished race over fixed rules only.
 
     Raises:
         ReorderKitError: if all orders diverged.
@@ -73,13 +73,13 @@ def contenders_of(setup: RaceSetup, main: Course, fixed: Course) -> tuple[Conten
 
 
 def runs_of(contenders: Iterable[Contender], seeds: int) -> list[ProofRun]:
-    """The runs of all contenders, seed by seed; the same order trained as long is trained once."""
+    """The runs of all contenders, seed by seed; equal orders with equal steps are trained once."""
     pairs = {(each.candidate.key, each.steps): each for each in contenders}
     return [ProofRun(each.candidate, each.steps, number) for number in range(seeds) for each in pairs.values()]
 
 
 def most_proof_steps(setup: RaceSetup, seeds: int) -> int:
-    """Steps of all runs that prove the winner, if no two contenders have the same order."""
+    """The steps of all proof runs if no two contenders have the same order."""
     return seeds * 2 * (setup.full_steps + setup.longer_steps)
 
 
@@ -87,10 +87,10 @@ def recipe_of(run: ProofRun, content: Mapping[str, Any], order_file: str, seed: 
     """The recipe of a run.
 
     Args:
-        run: which one.
+        run: the run.
         content: the resolved recipe of the race.
-        order_file: holds its order.
-        seed: of the recipe.
+        order_file: the file with its order.
+        seed: seed of the recipe.
     """
     train = {key: value for key, value in content["train"].items() if key != "epochs"}
     order: dict[str, Any] = {"start": {"file": order_file}, "learner": None}

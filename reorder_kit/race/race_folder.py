@@ -1,4 +1,4 @@
-"""Where things are in the folder of a race."""
+"""The folder of a race."""
 
 from __future__ import annotations
 
@@ -26,32 +26,32 @@ class RaceFolder:
 
     @property
     def setup(self) -> Path:
-        """Who races, and how: what every worker goes by."""
+        """The setup of the race, which every worker follows."""
         return self.path / "setup.json"
 
     @property
     def journal(self) -> Path:
-        """Optuna's storage, where no database is given."""
+        """Optuna's storage if no database is given."""
         return self.path / "journal.log"
 
     @property
     def splits(self) -> Path:
-        """The names of the images, which all trainings share."""
+        """The names of the images, shared by all trainings."""
         return self.path / "splits" / "race.jsonl.gz"
 
     @property
     def results(self) -> Path:
-        """What came out; there only when the race is over."""
+        """The results; exists only once the race is over."""
         return self.path / "race.json"
 
     @property
     def order(self) -> Path:
-        """The winner; there only when the race is over."""
+        """The winner; exists only once the race is over."""
         return self.path / "order.json"
 
     @property
     def jobs(self) -> Path:
-        """What jobs of a cluster say."""
+        """The output of cluster jobs."""
         return self.path / "jobs"
 
     def trial(self, trial: Trial) -> Path:
@@ -63,7 +63,7 @@ class RaceFolder:
         return self.path / "proof" / f"{candidate.key}.json"
 
     def proof(self, candidate: Candidate, steps: int, number: int) -> RunFolder:
-        """The folder of a run that proves the winner, or of one to compare it with."""
+        """The folder of a proof run of the winner or of another contender."""
         return RunFolder(self.path / "proof" / f"{candidate.key}-steps-{steps}" / f"seed-{number}")
 
     def losses(self, trial: Trial) -> Scores:
@@ -75,7 +75,7 @@ class RaceFolder:
         return read_trial(self.trial(trial))[1]
 
     def seconds(self, trial: Trial) -> float:
-        """How long a finished trial was trained.
+        """The training time of a finished trial.
 
         Raises:
             ReorderKitError: if a file is missing or damaged.
@@ -83,7 +83,7 @@ class RaceFolder:
         return read_trial(self.trial(trial))[0].seconds
 
     def read_results(self) -> RaceResult:
-        """What came out, with the order that it is about.
+        """Read the results, with the winning order.
 
         Raises:
             ReorderKitError: if the race is not over, or a file is damaged.
@@ -95,5 +95,5 @@ class RaceFolder:
 
     @property
     def is_race(self) -> bool:
-        """Who races is settled."""
+        """Whether the folder holds a prepared race."""
         return self.setup.exists()

@@ -1,4 +1,4 @@
-"""The images of a race: those that it began with, in its trials and in its proof."""
+"""The images of a race, which stay the same in its trials and its proof."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from reorder_kit.race.setup import RaceSetup
 from reorder_kit.runs.run_folder import RunFolder
 
 _COMPARED = 32
-"""Images of each held-out split that are compared, about."""
+"""The approximate number of images to compare in each held-out split."""
 
 
 def open_images(experiment: Experiment, setup: RaceSetup, folder: RaceFolder) -> OpenedData:
-    """Open the images that a race began with.
+    """Open the images of a race.
 
     Args:
-        experiment: of the race.
-        setup: of the race.
-        folder: of the race.
+        experiment: the experiment of the race.
+        setup: the setup of the race.
+        folder: the folder of the race.
 
     Raises:
-        ReorderKitError: if they are not those, naming the first that differs.
+        ReorderKitError: if they are not the images that the race began with, naming the first that differs.
     """
     if setup.split is None:
         data = open_data(experiment, RunFolder(folder.path / "trials"), folder.splits)
@@ -40,32 +40,32 @@ def open_images(experiment: Experiment, setup: RaceSetup, folder: RaceFolder) ->
 
 
 def require_digest_of_images(setup: RaceSetup, digest: str | None, folder: RaceFolder) -> None:
-    """Refuse other images than those that a race began with.
+    """Refuse images other than those that a race began with.
 
     Args:
-        setup: of the race.
-        digest: of the names of the images there are; None where they have none.
-        folder: of the race.
+        setup: the setup of the race.
+        digest: digest of the names of the current images; None if they have no names.
+        folder: the folder of the race.
 
     Raises:
-        ReorderKitError: if they are others.
+        ReorderKitError: if they differ.
     """
     if setup.split != digest:
         raise ReorderKitError(
-            f"{folder.path}: there are other images now than those that the race began with",
-            "put the data back as it was, or race in another --out",
+            f"{folder.path}: the images are not those that the race began with",
+            "restore the data, or race in another --out",
         )
 
 
 def require_same_for_proof(experiment: Experiment, data: OpenedData) -> None:
-    """Refuse a proof whose runs would have other images than the race.
+    """Refuse a proof whose runs would use images other than those of the race.
 
-    Names of images see to it that runs with other seeds have the same ones. Where images have no names, some of those
-    that the data source gives for a fresh seed are compared with those of the race.
+    If images have names, runs with other seeds use the same images. Otherwise, some of the images that the data source
+    gives for a fresh seed are compared with those of the race.
 
     Args:
-        experiment: of the race.
-        data: as the race has it.
+        experiment: the experiment of the race.
+        data: the data of the race.
 
     Raises:
         ReorderKitError: if they differ.
@@ -76,8 +76,8 @@ def require_same_for_proof(experiment: Experiment, data: OpenedData) -> None:
     fresh = recipe.model_copy(update={"seed": proof_seed(recipe.seed, 0)})
     if not _are_alike(data.splits, replace(experiment, recipe=fresh).open_data()):
         raise ReorderKitError(
-            f"data: {experiment.data_source.name} gives other images for another seed, and they have no names by which "
-            "the race could keep them: its proof, on fresh seeds, would test on images that chose the winner",
+            f"data: {experiment.data_source.name} gives different images for each seed, and they have no names by "
+            "which the race could keep them: the proof on fresh seeds would test on images that chose the winner",
             "race without a proof (--seeds 0), or let the data source give the same images for every seed",
         )
 

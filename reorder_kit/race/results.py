@@ -1,4 +1,4 @@
-"""What came out of a race: the content of its ``race.json``."""
+"""The results of a race: the content of its ``race.json``."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ class Ranked:
     """A candidate in a rung.
 
     Args:
-        name: what it is called.
+        name: name of the candidate.
         loss: mean validation loss over the seeds of the rung.
-        behind: by how much its loss is higher than that of the best, paired by seed and image; None of the best.
+        behind: how much higher its loss is than the best one's, paired by seed and image; None for the best.
     """
 
     name: str
@@ -34,9 +34,9 @@ class RungResult:
     """A rung that is over.
 
     Args:
-        steps: of each training.
-        seeds: of each candidate.
-        candidates: the best first, without those of which a training diverged.
+        steps: optimizer steps of each training.
+        seeds: number of seeds of each candidate.
+        candidates: the candidates from best to worst, without those with a diverged training.
     """
 
     steps: int
@@ -48,15 +48,15 @@ class RungResult:
 
 @dataclass(frozen=True)
 class EqualCost:
-    """A line of the table of equal cost.
+    """A line of the equal-cost table.
 
     Args:
-        contender: what it is.
+        contender: name of the contender.
         order: the name of its order.
-        steps: of each of its runs.
-        cost: what finding the order and training it once has really taken, in full training runs.
-        score: the headline metric on test images; its values are those of the fresh seeds.
-        behind: by how much the winner of the race is better, paired by seed and image; None of the winner itself.
+        steps: optimizer steps of each of its runs.
+        cost: actual cost of finding the order and training it once, in full training runs.
+        score: the headline metric on test images, with a value for each fresh seed.
+        behind: how much better the winner of the race is, paired by seed and image; None for the winner itself.
         runs: the run folders of the seeds, relative to the folder of the race.
     """
 
@@ -72,27 +72,27 @@ class EqualCost:
 
 
 class RaceResult(VersionedRecord):
-    """The content of ``race.json``: a race that is over.
+    """The content of ``race.json``: a finished race.
 
     Args:
-        name: of the recipe.
-        headline: the metric of the table of equal cost.
-        higher_is_better: whether a higher headline is a better one.
-        budget: in full training runs.
-        cost: what the race took of it.
-        seconds: that its trainings took.
+        name: name of the recipe.
+        headline: the metric of the equal-cost table.
+        higher_is_better: whether higher scores are better.
+        budget: budget in full training runs.
+        cost: the part of the budget that the race used.
+        seconds: time of its trainings.
         judged: the images that trials are judged on, in words.
         winner: the name of the best order, which ``order.json`` holds.
         order: the winner: the patch in each slot.
-        fixed_winner: that of the race over fixed rules only; None if it was not run.
+        fixed_winner: the winner of the race over fixed rules only; None if it was not run.
         start: the name of the order that the recipe starts from.
-        rungs: in sequence.
-        fixed_rungs: those of the race over fixed rules only.
-        left_out: candidates that the budget could not pay for.
-        seeds: fresh seeds of the proof.
-        equal_cost: the table of equal cost; empty without a proof.
-        conclusion: what came out, in sentences.
-        notes: what is to be known of the candidates.
+        rungs: the rungs in sequence.
+        fixed_rungs: the rungs of the race over fixed rules only.
+        left_out: number of candidates that the budget did not allow.
+        seeds: number of fresh seeds of the proof.
+        equal_cost: the equal-cost table; empty without a proof.
+        conclusion: the results in sentences.
+        notes: notes on the candidates.
         files: SHA-256 of the order, the recipe and the setup, by name.
     """
 
@@ -120,5 +120,5 @@ class RaceResult(VersionedRecord):
 
     @property
     def metric(self) -> Headline:
-        """The headline, with its direction."""
+        """The headline metric with its direction."""
         return Headline(self.headline, self.higher_is_better)

@@ -1,4 +1,4 @@
-"""A race from start to end: settle who races, let workers train, and sum up."""
+"""Run a race from start to end: prepare it, let workers train, and summarize."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ from reorder_kit.whole_file import UNFINISHED, write_unless_same
 from reorder_kit.writable import require_writable_folder
 
 SECONDS_BETWEEN_LOOKS = 1.0
-"""How often the progress of workers in other processes is looked at."""
+"""How often to check the progress of workers in other processes."""
 
 Progress = Callable[[Standing], AbstractContextManager[Tell]]
-"""Given how things stand at first, what is told whenever that changes."""
+"""Given the first standing, a context that yields a callback for every change."""
 
 
 @dataclass(frozen=True)
@@ -49,10 +49,10 @@ class RaceRun:
     """A race and its folder.
 
     Args:
-        asked: what a person asked for.
-        folder: of the race.
-        seeds: of the proof.
-        host: the plugins; other processes load them anew.
+        asked: the user's request.
+        folder: the folder of the race.
+        seeds: number of seeds of the proof.
+        host: the plugins; other processes load them again.
     """
 
     asked: Asked
@@ -72,25 +72,25 @@ class RaceRun:
         storage: str | None = None,
         out: Path | None = None,
     ) -> RaceRun:
-        """A race, checked as far as that is possible without data.
+        """Open a race and check everything that can be checked without data.
 
         Args:
             content: the recipe as plain data.
-            source: what to call the recipe in messages.
+            source: name of the recipe in messages.
             host: the plugins.
-            budget: in full training runs.
-            seeds: fresh ones of the proof; 0 for none. A proof that the folder holds is never made smaller.
-            brought: orders that take part.
+            budget: budget in full training runs.
+            seeds: number of fresh seeds of the proof; 0 for no proof. An existing proof in the folder never shrinks.
+            brought: orders added by the user.
             storage: URL of a database for Optuna; a file in the folder of the race if not given.
             out: its folder; ``runs/NAME-race`` if not given.
 
         Raises:
-            ReorderKitError: if the recipe is wrong, the budget is none, or the folder holds something else.
+            ReorderKitError: if the recipe or the budget is invalid, or the folder holds something else.
         """
         if not 0 <= seeds <= MOST_SEEDS:
             raise ReorderKitError(f"--seeds {seeds}: give 0 to {MOST_SEEDS:,} fresh seeds", "as in --seeds 3")
         require_budget(budget)
-        require_one_process(os.environ, "a race", "call it alone; --jobs 4 shares it among four processes")
+        require_one_process(os.environ, "a race", "run it without a launcher; --jobs 4 uses four processes")
         if storage is not None:
             require_url(storage)
         experiment = compose(content, host, source)
@@ -102,7 +102,7 @@ class RaceRun:
 
     @property
     def proven_seeds(self) -> int:
-        """Fresh seeds of the proof that the folder holds already.
+        """The number of fresh seeds of the proof that the folder already holds.
 
         Raises:
             ReorderKitError: if the file is damaged.
@@ -129,7 +129,7 @@ class RaceRun:
         require_same(self.asked, RaceSetup.read(self.folder.setup), path)
 
     def _was_killed_early(self) -> bool:
-        """Whether the folder holds the beginning of this race, before anybody knew who races."""
+        """Whether the folder holds the beginning of this race, from before it was prepared."""
         folder, path = self.folder, self.folder.path
         begun = {
             LOCK,
@@ -144,31 +144,31 @@ class RaceRun:
         return there <= begun and not other_fields(RunFolder(path), self.asked.experiment.resolved())
 
     def planned(self, announce: Callable[[str], None]) -> RaceSetup:
-        """Who would race, and how; nothing is written.
+        """Prepare the race without writing anything.
 
         Args:
-            announce: called with what is about to take a while.
+            announce: called with a message before a slow step.
         """
         if self.folder.setup.exists():
             return RaceSetup.read(self.folder.setup)
         return prepare(self.asked, self.folder, self.host, announce)[0]
 
     def begin(self, announce: Callable[[str], None]) -> RaceSetup:
-        """Settle who races, and write it down; a second command for the same folder waits, and joins.
+        """Prepare the race and save its setup; a second command for the same folder waits and joins.
 
         Args:
-            announce: called with what is about to take a while.
+            announce: called with a message before a slow step.
 
         Raises:
             ReorderKitError: if the folder cannot be written, or holds something else.
         """
         require_writable_folder(self.folder.path)
         with self._held():
-            self.check()  # another one may have begun meanwhile
+            self.check()  # another command may have begun in the meantime
             if self.folder.setup.exists():
                 return RaceSetup.read(self.folder.setup)
             if self.asked.storage is not None:
-                require_database(self.asked.storage)  # priors take minutes
+                require_database(self.asked.storage)  # checked first because priors take minutes
             setup, data = prepare(self.asked, self.folder, self.host, announce)
             if self.seeds:
                 require_same_for_proof(without_learner(self.asked.experiment), data)
@@ -176,18 +176,18 @@ class RaceRun:
                 resolved = self.asked.experiment.resolved()
                 write_unless_same(self.folder.recipe, write_yaml(resolved, str(self.folder.recipe)))
                 if data.images is not None:
-                    self.folder.splits.unlink(missing_ok=True)  # of an attempt that was killed
+                    self.folder.splits.unlink(missing_ok=True)  # left by an attempt that was killed
                     data.images.write(self.folder.splits)
                 RaceStorage(self.folder.journal, self.asked.storage, setup.study).close()
                 setup.write(self.folder.setup)
             return setup
 
     def train(self, place: Place | None, progress: Progress) -> RaceResult:
-        """Train what is missing, and sum up.
+        """Train what is missing, and summarize.
 
         Args:
-            place: where workers train; None for this process alone.
-            progress: follows what is done.
+            place: where workers train; None for this process only.
+            progress: shows the progress.
 
         Raises:
             ReorderKitError: if a training fails.
@@ -197,10 +197,10 @@ class RaceRun:
             with progress(standing) as tell:
                 if not standing.is_over and place is not None:
                     self._train_elsewhere(place, tell)
-                standing = own.work(tell)  # whatever is left
+                standing = own.work(tell)  # trains whatever is left
         task = self.asked.experiment.task
         with self._held(), writing(self.folder.path):
-            if self.proven_seeds > standing.seeds:  # another command was asked for more meanwhile
+            if self.proven_seeds > standing.seeds:  # another command has asked for more seeds in the meantime
                 return self.folder.read_results()
             return summarize(standing, self.folder, Headline(task.headline, task.higher_is_better))
 
@@ -214,13 +214,13 @@ class RaceRun:
                 for number in range(count)
             ]
             failures = [ended for ended in work_through(workers, executor) if ended.failure is not None]
-        if len(failures) == len(workers):  # else the others have done its share
-            told = "\n".join(f"{each.work}: {each.failure}" for each in failures)
-            raise ReorderKitError(told, "run the same command again to resume")
+        if len(failures) == len(workers):  # otherwise the other workers have done its share
+            reasons = "\n".join(f"{each.work}: {each.failure}" for each in failures)
+            raise ReorderKitError(reasons, "run the same command again to resume")
 
     @contextmanager
     def _followed(self, tell: Tell) -> Iterator[None]:
-        """Tell how things stand while workers are at it elsewhere."""
+        """Report the standing while workers train elsewhere."""
         is_over = threading.Event()
 
         def follow() -> None:
@@ -238,7 +238,7 @@ class RaceRun:
 
     @contextmanager
     def _held(self) -> Iterator[None]:
-        """Hold the folder for a moment, as soon as no other command does."""
+        """Hold the folder briefly, as soon as no other command holds it."""
         with writing(self.folder.path):
             self.folder.path.mkdir(parents=True, exist_ok=True)
             lock = Lock(self.folder.path / LOCK)

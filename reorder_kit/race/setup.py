@@ -1,4 +1,4 @@
-"""Who races, and how: the content of a race's ``setup.json``, which every worker goes by."""
+"""The setup of a race: the content of its ``setup.json``, which every worker follows."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ class RaceSetup(VersionedRecord):
     """The content of ``setup.json``.
 
     Args:
-        name: of the recipe.
-        study: what the race is called in Optuna's storage.
-        storage: whether that is a file of the race folder or a database, whose URL is not written down.
-        budget: of each race, in full training runs.
-        brought: order files and runs that a person brought along, as they were given.
-        seed: of the recipe.
-        grid: of the patches: height and width, or frames, height and width.
+        name: name of the recipe.
+        study: name of the race in Optuna's storage.
+        storage: whether the storage is a file in the race folder or a database, whose URL is not recorded.
+        budget: budget of each race, in full training runs.
+        brought: added order files and runs, as given by the user.
+        seed: seed of the recipe.
+        grid: grid of patches: height and width, or frames, height and width.
         full_steps: optimizer steps of a full training run.
-        plan: of the race.
+        plan: plan of the race.
         field: its candidates.
-        left_out: candidates that the budget cannot pay for.
-        fixed_plan: of the race over fixed rules only, with the same budget.
+        left_out: number of candidates that the budget does not allow.
+        fixed_plan: plan of the race over fixed rules only, with the same budget.
         fixed_field: its candidates.
-        fixed_left_out: fixed rules that the budget cannot pay for.
+        fixed_left_out: number of fixed rules that the budget does not allow.
         reached: whether the model reads each slot.
         start: the candidate that the recipe starts from.
         judged: the images that trials are judged on, in words.
-        notes: what is to be known of the candidates.
-        split: digest of the names of the images; None where they have none.
+        notes: notes on the candidates.
+        split: digest of the names of the images; None if they have no names.
     """
 
     version = 1
@@ -62,7 +62,7 @@ class RaceSetup(VersionedRecord):
 
     @property
     def grid_of_patches(self) -> Grid:
-        """The grid."""
+        """The grid of patches."""
         return Grid(*self.grid[-2:], *self.grid[:-2])
 
     @property
@@ -77,5 +77,7 @@ class RaceSetup(VersionedRecord):
 
     @property
     def longer_steps(self) -> int:
-        """Of a run that costs what the race is planned to take, and a full run after it; no less than either race."""
+        """The steps of a run that costs as much as the planned race and a full run after it; not less than for either
+        race.
+        """
         return self.full_steps + max(self.plan.steps, self.fixed_plan.steps)

@@ -1,4 +1,4 @@
-"""What is finished of a race and its proof, and what can be trained now."""
+"""The standing of a race and its proof: what is finished, and what can be trained now."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ class Standing:
     """How far a race and its proof have come.
 
     Args:
-        setup: of the race.
-        main: the race.
-        fixed: the race over fixed rules only; None if there is no proof.
-        runs: those of the proof; empty before both races are over.
-        missing: those of them that are not finished.
-        seeds: of the proof.
+        setup: the setup of the race.
+        main: the course of the race.
+        fixed: the course of the race over fixed rules only; None without a proof.
+        runs: the runs of the proof; empty until both races are over.
+        missing: the runs of the proof that are not finished.
+        seeds: number of seeds of the proof.
         told: every finished trial, by key.
     """
 
@@ -37,13 +37,13 @@ class Standing:
 
     @classmethod
     def of(cls, setup: RaceSetup, folder: RaceFolder, told: Mapping[str, Told], seeds: int) -> Standing:
-        """As far as the storage and the folder say.
+        """Determine the standing from the storage and the folder.
 
         Args:
-            setup: of the race.
-            folder: of the race.
+            setup: the setup of the race.
+            folder: the folder of the race.
             told: finished trials by key.
-            seeds: of the proof.
+            seeds: number of seeds of the proof.
         """
         losses = {key: each.loss for key, each in told.items()}
         main = course_of(setup.track, losses)
@@ -56,7 +56,7 @@ class Standing:
 
     @property
     def trials(self) -> tuple[Trial, ...]:
-        """Trials that can be trained now: those of the race before those that only the fixed race needs."""
+        """Trials that can be trained now; those of the main race come before those that only the fixed race needs."""
         wanted = {trial.key: trial for trial in self.main.missing}
         if self.main.winner is not None and self.fixed is not None:
             wanted |= {trial.key: trial for trial in self.fixed.missing}
@@ -64,19 +64,19 @@ class Standing:
 
     @property
     def is_over(self) -> bool:
-        """Nothing is left to be trained."""
+        """Whether nothing is left to train."""
         fixed_is_over = self.fixed is None or self.fixed.winner is not None
         return self.main.winner is not None and fixed_is_over and not self.missing
 
     @property
     def steps(self) -> int:
-        """Of all trainings, as planned."""
+        """The planned steps of all trainings."""
         fixed = self.setup.fixed_plan.steps if self.fixed is not None else 0
         return self.setup.plan.steps + fixed + most_proof_steps(self.setup, self.seeds)
 
     @property
     def steps_done(self) -> int:
-        """How many of them are trained."""
+        """How many of the planned steps are done."""
         if self.is_over:
             return self.steps
         done = self.main.steps_done
@@ -87,7 +87,7 @@ class Standing:
 
     @property
     def seconds_of_a_step(self) -> float | None:
-        """With its share of the evaluation, as the finished trials took; None before the first is finished."""
+        """Seconds per step of the finished trials, including evaluation; None before the first is finished."""
         steps = {
             trial.key: trial.steps
             for course in (self.main, self.fixed)
@@ -100,7 +100,7 @@ class Standing:
 
     @property
     def stage(self) -> str:
-        """What is going on, in a few words."""
+        """The current stage in a few words."""
         if self.main.winner is None:
             return _rung(self.main)
         if self.fixed is not None and self.fixed.winner is None:

@@ -1,4 +1,4 @@
-"""What the workers of a race know together: Optuna's storage, in a journal file or a database."""
+"""The shared knowledge of a race's workers: Optuna's storage, in a journal file or a database."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _KEY = "trial"
 
 @dataclass(frozen=True)
 class Told:
-    """What is known of a finished trial.
+    """The result of a finished trial.
 
     Args:
         loss: mean validation loss.
-        seconds: from its beginning to its end; of one that was taken over, with the time between.
+        seconds: time from its start to its end; for a trial that another worker took over, including the time between.
     """
 
     loss: float
@@ -32,15 +32,15 @@ class Told:
 class RaceStorage:
     """The trials of a race in Optuna's storage.
 
-    Whose turn it is to train a trial is decided by the lock of its folder, which a killed worker lets go; the storage
-    says which trials are finished, and is what optuna-dashboard shows.
+    The lock of a trial's folder decides which worker trains it; a killed worker releases the lock. The storage says
+    which trials are finished, and is what optuna-dashboard shows.
 
     Source: https://optuna.readthedocs.io/en/stable/reference/storages.html
 
     Args:
-        journal: the file, if no database is given.
-        url: of a database, as SQLAlchemy writes it.
-        name: of the race in the storage.
+        journal: the journal file, used if no database is given.
+        url: URL of a database, in SQLAlchemy's form.
+        name: name of the race in the storage.
 
     Raises:
         ReorderKitError: if the storage cannot be used.
@@ -50,7 +50,7 @@ class RaceStorage:
         with _in_words(url):
             import optuna
 
-            optuna.logging.set_verbosity(optuna.logging.ERROR)  # its messages are not for whoever runs a race
+            optuna.logging.set_verbosity(optuna.logging.ERROR)  # its messages are not meant for users of races
 
             self._storage = _database(url) if url else _journal(journal)
             self._study = optuna.create_study(
@@ -58,7 +58,7 @@ class RaceStorage:
             )
 
     def close(self) -> None:
-        """Let the connection to a database go."""
+        """Close the connection to the database."""
         engine = getattr(self._storage, "engine", None)
         if engine is not None:
             self._storage.remove_session()
@@ -82,10 +82,10 @@ class RaceStorage:
         }
 
     def begin(self, trial: Trial) -> int:
-        """The number of a trial that is to be trained now: a new one, or that of a worker that was killed.
+        """Begin a trial and return its number: a new one, or that of a worker that was killed.
 
         Args:
-            trial: which one; nobody else trains it.
+            trial: the trial, which no other worker is training.
         """
         from optuna.trial import TrialState
 
@@ -105,10 +105,10 @@ class RaceStorage:
         return int(asked.number)
 
     def tell(self, number: int, loss: float) -> None:
-        """Say that a trial is finished.
+        """Record that a trial is finished.
 
         Args:
-            number: that :meth:`begin` gave.
+            number: the number that :meth:`begin` returned.
             loss: mean validation loss.
         """
         self._study.tell(number, loss)
@@ -119,7 +119,7 @@ def _journal(path: Path) -> Any:
     from optuna.storages.journal import JournalFileBackend
 
     class KernelLock:
-        """One that the system frees when its process is killed. Whoever holds it first cuts off a torn line."""
+        """A lock that the system frees when its process is killed. Whoever acquires it first cuts off a torn line."""
 
         def __init__(self) -> None:
             self._lock = Lock(path.with_name(f".{path.name}.lock"))
@@ -137,7 +137,7 @@ def _journal(path: Path) -> Any:
 
 
 def _cut_torn_line(path: Path) -> None:
-    """Remove what a worker was writing when it was killed: the next line would be glued to it."""
+    """Remove a line that a killed worker left incomplete, because the next line would be appended to it."""
     with path.open("rb+") as file:
         end = file.seek(0, os.SEEK_END)
         if end == 0:
@@ -157,7 +157,7 @@ def _database(url: str) -> Any:
 
 
 def require_url(url: str) -> None:
-    """Refuse what is no URL of a database, before anything is computed.
+    """Refuse an invalid database URL before anything is computed.
 
     Raises:
         ReorderKitError: without the URL, which may hold a password.
@@ -169,7 +169,7 @@ def require_url(url: str) -> None:
 
 
 def require_database(url: str) -> None:
-    """Refuse a database that cannot be used; what Optuna needs is made in it.
+    """Refuse a database that cannot be used; Optuna's tables are created in it.
 
     Raises:
         ReorderKitError: without the URL, which may hold a password.
@@ -182,19 +182,19 @@ def require_database(url: str) -> None:
 
 @contextmanager
 def _in_words(url: str | None) -> Iterator[None]:
-    """Say why a storage cannot be used. Its URL, which may hold a password, is not shown."""
+    """Explain why a storage cannot be used, without showing its URL, which may hold a password."""
     try:
         yield
     except ReorderKitError:
         raise
     except ImportError as error:
         raise ReorderKitError(f"the storage of the race needs a library: {error}", "install it with pip") from None
-    except Exception as error:  # SQLAlchemy's, of any kind
+    except Exception as error:  # any error of SQLAlchemy
         if url is None:
             raise
         kind = url.partition(":")[0][:20]
         reason = type(error.__cause__ or error).__name__
         raise ReorderKitError(
             f"--storage: the database ({kind}) cannot be used: {reason}",
-            "give a URL as in sqlite:///race.db, or leave --storage out: a file in the race folder serves as well",
+            "give a URL such as sqlite:///race.db, or leave --storage out to use a file in the race folder",
         ) from None

@@ -1,4 +1,4 @@
-"""Sums up a race that is over."""
+"""The summary of a finished race."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ ImageScores = Float[NDArray[np.floating], "seed image"]
 
 
 def summarize(standing: Standing, folder: RaceFolder, metric: Headline) -> RaceResult:
-    """Write the winner and what came out.
+    """Write the winner and the results.
 
     Args:
-        standing: of a race that is over.
-        folder: of the race.
-        metric: the headline of the table of equal cost.
+        standing: the standing of a finished race.
+        folder: the folder of the race.
+        metric: the headline metric of the equal-cost table.
 
     Raises:
         ReorderKitError: if a file of a training is missing or damaged, or the folder cannot be written.
@@ -61,7 +61,7 @@ def summarize(standing: Standing, folder: RaceFolder, metric: Headline) -> RaceR
         seeds=standing.seeds,
         equal_cost=table,
         conclusion=tuple(conclusion_of(setup, winner, rungs[-1], table, metric)),
-        notes=(*setup.notes, *(f"a training of {each.name} diverged: it stands last" for each in diverged)),
+        notes=(*setup.notes, *(f"a training of {each.name} diverged, so it ranks last" for each in diverged)),
         files={file.name: digest_of(file) for file in (folder.order, folder.recipe, folder.setup)},
     )
     result.write(folder.results)
@@ -73,7 +73,7 @@ def _fixed_rungs(course: Course | None, folder: RaceFolder, seed: int) -> tuple[
 
 
 def _rung(standing: RungStanding, folder: RaceFolder, seed: int) -> RungResult:
-    """A rung, each candidate compared with the best of it, image by image; those that diverged are left out."""
+    """A rung with each candidate compared with the best, image by image; diverged candidates are left out."""
     rung, best = standing.rung, standing.field[0]
     if math.isinf(standing.losses[0]):
         return RungResult(rung.steps, rung.seeds, ())
@@ -100,11 +100,11 @@ def _table(standing: Standing, folder: RaceFolder, metric: Headline, fixed: Cour
 
 
 class _Tested:
-    """What a contender scored on test images, seed by seed.
+    """The scores of a contender on test images, seed by seed.
 
     Args:
-        values: the headline.
-        images: what each image contributed; None where that is not known.
+        values: the headline metric.
+        images: the contribution of each image; None if unknown.
     """
 
     def __init__(self, values: Sequence[float], images: ImageScores | None) -> None:
@@ -122,7 +122,7 @@ class _Tested:
         return cls(values, np.stack(known) if alike else None)
 
     def behind(self, winner: _Tested, metric: Headline, seed: int) -> tuple[list[float], ImageScores | None]:
-        """By how much the winner is better."""
+        """How much better the winner is."""
         sign = 1 if metric.higher_is_better else -1
         values = [sign * (best - own) for best, own in zip(winner.values, self.values, strict=True)]
         if winner.images is None or self.images is None or winner.images.shape != self.images.shape:

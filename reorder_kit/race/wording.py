@@ -1,4 +1,4 @@
-"""A race in sentences: what it is going to do, and what came out."""
+"""A race in sentences: its plan and its results."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from reorder_kit.statistics.headline import Headline, signed
 
 
 def plan_in_words(setup: RaceSetup, seeds: int) -> Iterator[str]:
-    """What a race is going to do and what that costs, a line each.
+    """The plan of a race and its cost, as lines.
 
     Args:
-        setup: of the race.
-        seeds: of the proof.
+        setup: the setup of the race.
+        seeds: number of seeds of the proof.
     """
     full = setup.full_steps
     yield (
@@ -28,26 +28,26 @@ def plan_in_words(setup: RaceSetup, seeds: int) -> Iterator[str]:
     )
     yield f"{_of_pool(len(setup.field), setup.left_out, 'candidates')}: {_names(setup.field)}"
     if setup.left_out or (seeds and setup.fixed_left_out):
-        yield "the budget cannot pay for the others: the rules with the best closed-form scores take part"
+        yield "the budget does not allow the others: the rules with the best closed-form scores race"
     yield from _rungs(setup.plan)
-    yield f"the race costs {_runs(setup.plan.cost)} at most, counted in training steps"
+    yield f"the race costs at most {_runs(setup.plan.cost)}, counted in training steps"
     yield from (f"note: {note}" for note in setup.notes)
     if not seeds:
-        yield "no proof: with --seeds 3 the winner would be trained on fresh seeds and tested, at equal total cost"
+        yield "no proof: with --seeds 3, the winner would be trained on fresh seeds and tested at equal total cost"
         return
     yield (
         f"for the proof, {_of_pool(len(setup.fixed_field), setup.fixed_left_out, 'fixed rules')} race on their own "
-        f"with the same budget, which costs {_runs(setup.fixed_plan.cost)} at most, less what both races share"
+        f"with the same budget, which costs at most {_runs(setup.fixed_plan.cost)}, less what both races share"
     )
     proof = most_proof_steps(setup, seeds) / full
     yield (
         f"then, on {_counted(seeds, 'fresh seed')} each: both winners over {full:,} steps, and the best fixed order "
-        f"and the start ({setup.start.name}) over {setup.longer_steps:,}; it costs {_runs(proof)} at most"
+        f"and the start ({setup.start.name}) over {setup.longer_steps:,}; this costs at most {_runs(proof)}"
     )
 
 
 def seconds_in_words(steps: int, seconds_of_a_step: float) -> str:
-    """How long trainings of so many steps take, as the first trial took.
+    """How long a number of training steps takes, judging by the first trial.
 
     >>> seconds_in_words(300, 0.5)
     '2.5 minutes'
@@ -61,20 +61,20 @@ def seconds_in_words(steps: int, seconds_of_a_step: float) -> str:
 def conclusion_of(
     setup: RaceSetup, winner: Candidate, final: RungResult, table: Sequence[EqualCost], metric: Headline
 ) -> Iterator[str]:
-    """What came out, in sentences.
+    """The results in sentences.
 
     Args:
-        setup: of the race.
-        winner: of the race.
+        setup: the setup of the race.
+        winner: the winner of the race.
         final: its last rung.
-        table: of equal cost; empty without a proof.
-        metric: the headline of the table.
+        table: the equal-cost table; empty without a proof.
+        metric: the headline metric of the table.
     """
     what = " It is the start of the recipe." if winner.key == setup.start.key else ""
     if winner.root != winner.name:
         what = f" It is a mutation of {winner.root}."
     yield f"{winner.name} wins.{what}"
-    for runner_up in final.candidates[1:2]:  # none, where all others diverged
+    for runner_up in final.candidates[1:2]:  # none if all others diverged
         if runner_up.behind is not None:
             yield _of_runner_up(runner_up.name, runner_up.behind, final)
     are_shares = metric.are_shares(value for line in table for value in line.score.values)
@@ -95,31 +95,32 @@ def trials_in_words(rung: RungResult) -> str:
 def _of_runner_up(name: str, behind: Estimate, final: RungResult) -> str:
     trials = f"over {_counted(final.seeds, 'seed')} of {_counted(final.steps, 'step')}"
     if round(behind.mean, 4) == 0:
-        return f"To four digits, its loss is that of {name} {trials}: the two cannot be told apart."
-    unsure = "; the interval includes 0, so the two cannot be told apart" if behind.ends[1] <= 0 else ""
+        return f"To four digits, its loss equals that of {name} {trials}: the two are not distinguishable."
+    unsure = "; the interval includes 0, so the two are not distinguishable" if behind.ends[1] <= 0 else ""
     return f"Its loss is lower than that of {name} by {behind.written(4)} {trials}{unsure}."
 
 
 def _comparison(line: EqualCost, winner: EqualCost, are_shares: bool) -> str:
     against = f"{line.contender} ({line.order}, {line.steps:,} steps)"
     if line.runs == winner.runs:
-        return f"It is the {against}."
+        return f"It is also the {against}."
     assert line.behind is not None
     mean, low, high = line.behind.ends
-    told = signed(mean, are_shares)
+    change = signed(mean, are_shares)
     if line.behind.low is None:
         verb = "wins" if mean > 0 else "loses" if mean < 0 else "ties"
-        return f"{_at_cost(line, winner)} it {verb} against the {against}: {told}; there is no interval."
-    interval = f"{told} ({signed(low, are_shares)} to {signed(high, are_shares)})"
+        return f"{_at_cost(line, winner)} it {verb} against the {against}: {change}, without an interval."
+    interval = f"{change} ({signed(low, are_shares)} to {signed(high, are_shares)})"
     if low <= 0 <= high:
         return (
-            f"{_at_cost(line, winner)} it cannot be told apart from the {against}: {interval}; the interval includes 0."
+            f"{_at_cost(line, winner)} it is not distinguishable from the {against}: {interval}; "
+            "the interval includes 0."
         )
     return f"{_at_cost(line, winner)} it {'wins' if mean > 0 else 'loses'} against the {against}: {interval}."
 
 
 def _at_cost(line: EqualCost, winner: EqualCost) -> str:
-    """Races may take less than they are planned to."""
+    """The words for the total cost: races may cost less than planned."""
     if math.isclose(line.cost, winner.cost):
         return "At equal total cost"
     which = "lower" if winner.cost < line.cost else "higher"

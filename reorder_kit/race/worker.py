@@ -1,4 +1,4 @@
-"""A worker of a race: it trains whatever nobody else trains, until there is nothing left."""
+"""A worker of a race: it trains what no other worker is training, until nothing is left."""
 
 from __future__ import annotations
 
@@ -32,20 +32,20 @@ from reorder_kit.training.run import run_in_program
 from reorder_kit.training.trial import run_trial
 
 SECONDS_BETWEEN_LOOKS = 0.5
-"""How long a worker waits before it looks again whether there is something to be trained."""
+"""How long a worker waits before checking again for something to train."""
 
 Tell = Callable[[Standing], None]
 
 
 @dataclass(frozen=True)
 class RaceWork:
-    """A worker as a piece of work, for a process or a job of a cluster.
+    """A worker as a unit of work for a process or a cluster job.
 
     Args:
-        folder: of the race, prepared.
+        folder: the folder of the prepared race.
         storage: URL of a database; None for the journal in the folder.
-        seeds: of the proof.
-        number: of the worker.
+        seeds: number of seeds of the proof.
+        number: number of the worker.
     """
 
     folder: Path
@@ -63,14 +63,15 @@ class RaceWork:
 
 
 class Worker:
-    """Trains what is missing, one training after the other.
+    """Trains what is missing, one training at a time.
 
-    Each training is held by a lock that a killed worker lets go: whoever takes it then goes on from its checkpoint.
+    Each training is protected by a lock that a killed worker releases; the next worker to take it continues from its
+    checkpoint.
 
     Args:
-        folder: of the race, prepared.
+        folder: the folder of the prepared race.
         storage: URL of a database; None for the journal in the folder.
-        seeds: of the proof.
+        seeds: number of seeds of the proof.
         host: the plugins.
     """
 
@@ -86,14 +87,14 @@ class Worker:
         self._storage.close()
 
     def standing(self) -> Standing:
-        """How far the race has come."""
+        """The current standing of the race."""
         return Standing.of(self._setup, self._folder, self._storage.finished(), self._seeds)
 
     def work(self, tell: Tell) -> Standing:
         """Train until the race and its proof are over.
 
         Args:
-            tell: called with how things stand, whenever that may have changed.
+            tell: called with the standing whenever it may have changed.
 
         Raises:
             ReorderKitError: if a training fails, or a file of the race is damaged.
@@ -107,11 +108,11 @@ class Worker:
                 time.sleep(SECONDS_BETWEEN_LOOKS)
 
     def _trained_something(self, standing: Standing) -> bool:
-        """Train one thing that no other worker is training; False if there is none."""
+        """Train one thing that no other worker is training; return False if there is none."""
         for trial in standing.trials:
             with self._held(self._folder.trial(trial)) as is_held:
                 if is_held:
-                    if trial.key not in self._storage.finished():  # another worker may have been faster
+                    if trial.key not in self._storage.finished():  # unless another worker was faster
                         self._train(trial)
                     return True
         for run in standing.missing:
@@ -125,7 +126,9 @@ class Worker:
 
     @contextmanager
     def _held(self, folder: Path) -> Iterator[bool]:
-        """Whether a folder is this worker's now. The lock lies beside it: in it, the training has one of its own."""
+        """Whether this worker holds a folder now. The lock is next to the folder: the training has its own lock
+        inside.
+        """
         with writing(folder.parent):
             folder.parent.mkdir(parents=True, exist_ok=True)
             lock = Lock(folder.with_name(f".{folder.name}.lock"))
@@ -149,7 +152,7 @@ class Worker:
                 self._judged,
             )
         except DivergedError:
-            self._storage.tell(number, math.inf)  # no order is worse
+            self._storage.tell(number, math.inf)  # ranks last
         else:
             self._storage.tell(number, float(result.losses.mean()))
 
@@ -174,7 +177,7 @@ class Worker:
         judged = judged_images(self._experiment, data.splits)
         if judged.words != self._setup.judged:
             raise ReorderKitError(
-                f"{self._folder.path}: the race began with {self._setup.judged}, and there are {judged.words} now",
-                "put the data back as it was, or race in another --out",
+                f"{self._folder.path}: the race began with {self._setup.judged}, but now there are {judged.words}",
+                "restore the data, or race in another --out",
             )
         return judged

@@ -1,1 +1,1 @@
-"""The report of a run or a study: one page that needs nothing but itself."""
+"""The report of a run or a study: one self-contained page."""

@@ -1,4 +1,4 @@
-"""A picture of a report: drawn by matplotlib, shown as SVG in the colours of the page, and written as PNG."""
+"""Charts of a report: drawn by matplotlib, shown as SVG in the colors of the page, and saved as PNG."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _COLOUR = re.compile("|".join(map(re.escape, ROLES)), re.IGNORECASE)
 
 
 def file_name(*parts: str) -> str:
-    """A name for a file and an element of the page, of whatever something is called.
+    """Turn any names into a name for a file and an element of the page.
 
     >>> file_name("rank-shift", "digits/4x4", "../x")
     'rank-shift-digits-4x4----x'
@@ -35,11 +35,11 @@ def file_name(*parts: str) -> str:
 
 @dataclass(frozen=True)
 class HoverLine:
-    """A line whose values are read off a chart.
+    """The values of a line, to be read off a chart.
 
     Args:
-        name: of the line.
-        values: at each place of the chart's horizontal axis; None where it has none.
+        name: name of the line.
+        values: the value at each place of the horizontal axis; None for a gap.
     """
 
     name: str
@@ -51,12 +51,12 @@ class Hover:
     """Tooltip text.
 
     Args:
-        axis: what the horizontal axis counts, as in ``epoch``.
-        places: on that axis, ascending.
-        positions: where these lie in the picture, in its own units.
-        top: upper end of the plot, in the same units.
-        bottom: lower end of the plot.
-        lines: with a value for each place.
+        axis: what the horizontal axis counts, such as ``epoch``.
+        places: values on that axis, ascending.
+        positions: their horizontal positions in the picture, in its own units.
+        top: upper edge of the plot, in the same units.
+        bottom: lower edge of the plot.
+        lines: lines with a value for each place.
     """
 
     axis: str
@@ -67,22 +67,22 @@ class Hover:
     lines: Sequence[HoverLine]
 
     def as_dict(self) -> dict[str, Any]:
-        """For the script of the page."""
+        """The data for the page's script."""
         return asdict(self)
 
 
 @dataclass(frozen=True)
 class Chart:
-    """A picture.
+    """A chart.
 
     Args:
-        name: of the PNG file, without its suffix; unique on the page.
-        title: what is shown.
-        alt: what can be seen, for those who cannot see it.
-        figure: with 72 dots an inch, so that its units are those of the SVG.
-        tips: by the group id of an artist, a text for each of its marks, in their order.
-        hover: values under the pointer.
-        note: what has to be known to read it.
+        name: name of the PNG file, without its suffix; unique on the page.
+        title: what the chart shows.
+        alt: alternative text that describes the chart.
+        figure: a matplotlib figure with 72 dots per inch, so that its units are those of the SVG.
+        tips: the tooltip texts of an artist's marks, in order, by the artist's group id.
+        hover: values shown under the pointer.
+        note: an explanation of how to read it.
     """
 
     name: str
@@ -96,7 +96,7 @@ class Chart:
     kind = "chart"
 
     def svg(self) -> Markup:
-        """Markup for a page of HTML, with the page's colours and letters; no id of it can meet another picture's."""
+        """SVG markup for the page, in its colors and fonts; ids do not clash with those of other charts."""
         out = io.BytesIO()
         with rc_context({"svg.fonttype": "none", "svg.hashsalt": self.name}):
             self.figure.savefig(out, format="svg", transparent=True)
@@ -110,11 +110,11 @@ class Chart:
         for size in ("width", "height", "version"):
             root.attrib.pop(size, None)
         root.attrib |= {"class": "plot", "role": "img", "aria-label": self.alt}
-        # The markup is matplotlib's, parsed and written again: text in it is escaped.
+        # Matplotlib's markup is parsed and written again, which escapes all text.
         return Markup(ElementTree.tostring(root, encoding="unicode", short_empty_elements=False))
 
     def save_png(self, path: Path) -> None:
-        """Write it with its title, on white."""
+        """Save the chart with its title on a white background."""
         heading = self.figure.text(
             0.02, 1.0, self.title, va="bottom", fontsize=10, fontweight="bold", color=INK, parse_math=False
         )
@@ -130,7 +130,7 @@ class Chart:
 
 
 def _plain_names(root: ElementTree.Element) -> None:
-    """Without namespaces, which HTML does not need; nor what matplotlib says of itself, nor its style for all."""
+    """Remove namespaces, which HTML does not need, and matplotlib's metadata and global style."""
     for element in root.iter():
         for child in list(element):
             if child.tag.rpartition("}")[2] in ("metadata", "style"):
@@ -152,13 +152,13 @@ def _keep_needed_ids(root: ElementTree.Element, prefix: str) -> None:
 
 
 def _references(element: ElementTree.Element) -> list[tuple[str, str]]:
-    """Attributes that name the id of another element, with it."""
+    """Attributes that refer to the id of another element, with that id."""
     matches = [(name, _REFERENCE.match(element.get(name, ""))) for name in ("href", "clip-path")]
     return [(name, match["plain"] or match["paint"]) for name, match in matches if match]
 
 
 def _marks(group: ElementTree.Element) -> Iterator[ElementTree.Element]:
-    """What a group draws: uses of a shape that is defined once, or else paths."""
+    """The marks of a group: uses of a shape defined once, or else paths."""
     uses = list(group.iter("use"))
     if uses:
         return iter(uses)

@@ -1,4 +1,4 @@
-"""What a model scores in each class, with the controls beside it."""
+"""Scores of a model and its controls by class."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from reorder_kit.runs.figures import Figures, is_number
 
 _COUNTS = {"images_per_class": "images", "boxes_per_class": "boxes", "pixels_per_class": "pixels"}
 _SCORES = {"top1": "recall", "mAP": "average precision", "mAP50": "mAP", "mIoU": "IoU"}
-"""What the figure of a class is, by the headline of its task."""
-_NONE = "A class without examples among the test images has no figure."
+"""The name of a class's figure, by the headline metric of the task."""
+_NONE = "Classes without test images have no figure."
 
 
 def class_tables(record: RunRecord) -> list[Table]:
-    """A table of the classes; nothing for a task that has none."""
+    """A table of the classes; empty for a task without classes."""
     test = record.result.metrics.test
     scores = _by_class(test, "per_class")
     if not scores:

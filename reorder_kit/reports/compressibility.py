@@ -1,4 +1,4 @@
-"""Whether models score higher in orders that make the sequence of patches more compressible."""
+"""Whether models score higher in orders that make the patch sequence more compressible."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ _RESAMPLES = 2000
 
 @dataclass(frozen=True)
 class ScoredOrder:
-    """An order in which models were trained from their first step.
+    """An order in which models were trained from the first step.
 
     Args:
-        group: what kind of order it is.
-        compressibility: what the prior gives it.
-        score: the mean of the headline metric over the runs in it, freed of what seeds have in common.
-        runs: how many those are.
+        group: the kind of order.
+        compressibility: its score by the prior.
+        score: the mean headline metric of its runs, with the effect of the seeds removed.
+        runs: the number of its runs.
     """
 
     group: str
@@ -47,10 +47,10 @@ class Correlation:
     """Spearman's rank correlation over orders.
 
     Args:
-        rho: from -1 to 1.
+        rho: the correlation, from -1 to 1.
         low: the 2.5th percentile over resampled orders.
         high: the 97.5th percentile.
-        orders: how many there are.
+        orders: the number of orders.
     """
 
     rho: float
@@ -66,23 +66,23 @@ class Correlation:
 def correlate(points: Sequence[ScoredOrder], seed: int = 0) -> Correlation | None:
     """The correlation with its bootstrap interval; None if there are too few orders, or all are the same.
 
-    Orders are what is resampled, not runs: the question is whether it holds for orders at large.
+    Orders are resampled, not runs: the question is whether the correlation holds for orders in general.
 
     Args:
-        points: an order each.
-        seed: of the resampling.
+        points: the orders.
+        seed: seed of the resampling.
     """
     x, y = (np.array([getattr(point, name) for point in points]) for name in ("compressibility", "score"))
     if len(points) < FEWEST_ORDERS or len(set(x)) < 2 or len(set(y)) < 2:
         return None
     places = np.random.default_rng(seed).integers(len(points), size=(_RESAMPLES, len(points)))
     drawn = _rank_correlation(x[places], y[places])
-    low, high = np.nanquantile(drawn, [0.025, 0.975])  # it is not defined where a draw holds one order only
+    low, high = np.nanquantile(drawn, [0.025, 0.975])  # undefined if a draw contains only one order
     return Correlation(float(_rank_correlation(x[None], y[None])[0]), float(low), float(high), len(points))
 
 
 def _rank_correlation(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Pearson's correlation of the ranks in each row; NaN where all of them are tied."""
+    """Pearson's correlation of the ranks in each row; NaN if all ranks are tied."""
     x, y = (rankdata(values, axis=1) - (values.shape[1] + 1) / 2 for values in (x, y))
     scale = np.sqrt((x**2).sum(axis=1) * (y**2).sum(axis=1))
     found: NDArray[np.float64] = np.divide((x * y).sum(axis=1), scale, out=np.full(len(x), np.nan), where=scale > 0)
@@ -90,14 +90,14 @@ def _rank_correlation(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray
 
 
 def score_orders(runs: Mapping[str, Sequence[RunRecord]], opened: OpenedRun) -> list[ScoredOrder]:
-    """Score the orders of runs that kept theirs from the first step to the last.
+    """Score the orders of runs that kept their order from the first step to the last.
 
-    Runs of one seed share their weights and batches, so a lucky seed lifts all of its orders, of which most have no run
-    with another seed. Every score is therefore taken from the mean of its seed to the mean of all.
+    Runs of one seed share initial weights and batches, so a lucky seed lifts all its orders, most of which have no run
+    with another seed. Each score is therefore shifted by the difference between its seed's mean and the overall mean.
 
     Args:
-        runs: of one backbone on some data, by what kind of order it is.
-        opened: the data.
+        runs: the runs of one backbone on one data set, by kind of order.
+        opened: the data of the runs.
     """
     level = _seed_levels([record for records in runs.values() for record in records])
     scores: dict[Order, list[float]] = {}
@@ -105,7 +105,7 @@ def score_orders(runs: Mapping[str, Sequence[RunRecord]], opened: OpenedRun) -> 
     for group, records in runs.items():
         for record in records:
             scores.setdefault(record.final, []).append(record.score - level[record.seed])
-            kinds.setdefault(record.final, group)  # an order that was learned and is a curve counts as the curve
+            kinds.setdefault(record.final, group)  # a learned order that equals a curve counts as the curve
     orders = {str(place): order for place, order in enumerate(scores)}
     grid, seed = next(record.grid for records in runs.values() for record in records), opened.experiment.recipe.seed
     prior = Lzma(Lzma.Options(tokenizer=Part.of(Pixels)), opened.splits.image, grid)
@@ -117,7 +117,7 @@ def score_orders(runs: Mapping[str, Sequence[RunRecord]], opened: OpenedRun) -> 
 
 
 def _seed_levels(records: Sequence[RunRecord]) -> dict[int, float]:
-    """By how much the mean of a seed lies above the mean of all."""
+    """The difference between the mean of each seed and the overall mean."""
     by_seed: dict[int, list[float]] = {}
     for record in records:
         by_seed.setdefault(record.seed, []).append(record.score)
@@ -126,5 +126,5 @@ def _seed_levels(records: Sequence[RunRecord]) -> dict[int, float]:
 
 
 def _rounded(score: np.floating[Any]) -> float:
-    """Without the noise of adding up, which would put orders that score the same in some rank order."""
+    """Round away summation noise, which would rank orders with equal scores."""
     return round(float(score), 9)

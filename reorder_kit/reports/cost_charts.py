@@ -1,4 +1,4 @@
-"""Score against what it costs to encode an image: what reading less saves."""
+"""Score against the cost of encoding an image: what reading less saves."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from reorder_kit.studies.results import Row
 
 @dataclass(frozen=True)
 class CostPoint:
-    """A model and what it costs.
+    """A model and its cost.
 
     Args:
-        line: that it is a point of.
-        cost: of its encoder.
-        score: of the headline.
+        line: the line that the point belongs to.
+        cost: the cost of its encoder.
+        score: its score in the headline metric.
     """
 
     line: str
@@ -37,20 +37,20 @@ class CostPoint:
 
 
 def cost_blocks(name: str, title: str, points: Sequence[CostPoint], headline: Headline, looks: Looks) -> list[Block]:
-    """A curve against seconds and one against operations; nothing where all points read equally many slots.
+    """A curve over seconds and one over operations; empty if all points read the same number of slots.
 
     Args:
-        name: of the charts.
-        title: what is shown.
-        points: of all lines.
-        headline: what the score is.
-        looks: of the lines.
+        name: prefix of the charts' names.
+        title: what the charts show.
+        points: the points of all lines.
+        headline: the headline metric.
+        looks: the looks of the lines.
     """
     if len({point.cost.slots for point in points}) < 2:
         return []
-    milliseconds = _chart(f"{name}-seconds", title, "milliseconds of an image", points, headline, looks)
-    operations = _chart(f"{name}-operations", title, "million operations of an image", points, headline, looks)
-    return [milliseconds, operations, Words(f"Both are of the encoder alone. {OPERATIONS}")]
+    milliseconds = _chart(f"{name}-seconds", title, "milliseconds per image", points, headline, looks)
+    operations = _chart(f"{name}-operations", title, "million operations per image", points, headline, looks)
+    return [milliseconds, operations, Words(f"Both count the encoder only. {OPERATIONS}")]
 
 
 def _chart(name: str, title: str, axis: str, points: Sequence[CostPoint], headline: Headline, looks: Looks) -> Chart:
@@ -72,7 +72,7 @@ def _chart(name: str, title: str, axis: str, points: Sequence[CostPoint], headli
 
 
 def cost_blocks_of_run(record: RunRecord) -> list[Block]:
-    """What ``reorder-kit evaluate --keep`` found about a run; nothing if it was not asked."""
+    """The results of ``reorder-kit evaluate --keep`` for a run; empty if it was not used."""
     curve = record.folder.read_shares()
     if curve is None:
         return []
@@ -86,12 +86,12 @@ def cost_blocks_of_run(record: RunRecord) -> list[Block]:
 
 
 def cost_blocks_of_study(runs: Mapping[Row, Sequence[RunRecord]], headline: Headline, looks: Looks) -> Iterator[Block]:
-    """Curves by data: a line for each order, through rows of one training length whose recipes differ in keep alone.
+    """Curves by data set: a line for each order, through rows of one training length whose recipes differ only in keep.
 
     Args:
-        runs: of each row.
-        headline: of the study.
-        looks: of its rows, by label.
+        runs: the runs of each row.
+        headline: the headline metric of the study.
+        looks: the looks of its rows, by label.
     """
     by_data: dict[str, list[CostPoint]] = {}
     names: dict[tuple[float, str, str], str] = {}
@@ -115,7 +115,7 @@ def cost_blocks_of_study(runs: Mapping[Row, Sequence[RunRecord]], headline: Head
 
 
 def _but_for_keep(recipe: Mapping[str, Any]) -> str:
-    """What rows of a line have in common. Name and seeds are those of whichever run of a row is the first."""
+    """What the rows of a line have in common; name and seeds, which depend on a row's first run, are removed."""
     order = {key: value for key, value in recipe.get("order", {}).items() if key != "keep"}
     if isinstance(start := order.get("start"), Mapping):
         order["start"] = {key: value for key, value in start.items() if key != "seed"}

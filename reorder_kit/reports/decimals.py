@@ -1,4 +1,4 @@
-"""Numbers as they are written on a page."""
+"""Numbers as they appear on a page."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ MINUS = "\N{MINUS SIGN}"
 
 
 def decimal(value: float, digits: int = 3, sign: bool = False) -> str:
-    """A number with a proper minus, and none before a zero.
+    """Format a number with a proper minus sign, but none before a zero.
 
     >>> decimal(-0.0004), decimal(1.5, 1, sign=True)
     ('0.000', '+1.5')
@@ -16,7 +16,7 @@ def decimal(value: float, digits: int = 3, sign: bool = False) -> str:
 
 
 def within(mean: float, low: float, high: float, digits: int = 3, sign: bool = False) -> str:
-    """A number with its interval.
+    """Format a number with its interval.
 
     >>> within(0.5, 0.25, 0.75, 2)
     '0.50 (0.25 to 0.75)'

@@ -1,4 +1,4 @@
-"""What a run or a study ran on, and the commands behind it."""
+"""The hardware, software and commands behind a run or a study."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from reorder_kit.runs.environment import Environment
 
 
 def environment_facts(environment: Environment | None) -> list[Facts]:
-    """Versions and hardware; nothing if nothing is known."""
+    """Versions and hardware; empty if they are unknown."""
     if environment is None:
         return []
     named = {
@@ -27,7 +27,7 @@ def environment_facts(environment: Environment | None) -> list[Facts]:
 
 
 def command_of(arguments: Sequence[str]) -> str:
-    """A command line as it is typed; where the program lay on that machine is left out.
+    """A command line as it is typed, without the path of the program.
 
     >>> command_of(["/usr/lib/reorder_kit/__main__.py", "run", "quickstart", "--set", "name=my run"])
     "python -m reorder_kit run quickstart --set 'name=my run'"

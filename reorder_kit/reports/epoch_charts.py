@@ -1,4 +1,4 @@
-"""What runs did over their epochs: learning curves, and the search for the order."""
+"""Charts over epochs: learning curves, and the search for the order."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from reorder_kit.runs.figures import is_number
 
 Groups = Mapping[str, Sequence[RunRecord]]
 _ValueOf = Callable[[EpochRecord], float | None]
-"""A figure of an epoch; None where there is none, which leaves a gap."""
+"""Extracts a figure from an epoch; None leaves a gap."""
 
-_GAP = "The validation {headline} of the soft permutation minus that of the hard order, which is the one that counts."
-_SPREAD = "Each image has its own order; this is their mean Kendall distance to the consensus, 0 all the same to 1."
-_TAU = "1 is the same order, 0 an unrelated one, -1 the reverse."
+_GAP = "The validation {headline} of the soft permutation minus that of the hard order, which is what counts."
+_SPREAD = "Each image has its own order. This is their mean Kendall distance to the consensus; 0: all are equal."
+_TAU = "1 is the same order, 0 an unrelated one, -1 the reversed one."
 
 
 def learning_charts(name: str, groups: Groups, headline: str, looks: Looks, bands: Sequence[Band] = ()) -> list[Chart]:
-    """Training loss and validation metric.
+    """Charts of the training loss and the validation metric.
 
     Args:
-        name: what the charts' names begin with.
-        groups: runs by what they are called; of several, the mean is drawn.
-        headline: the metric.
-        looks: of the groups.
+        name: prefix of the charts' names.
+        groups: runs by name; the mean of several runs is drawn.
+        headline: the headline metric.
+        looks: the looks of the groups.
         bands: phases to shade.
     """
     measures: dict[str, tuple[str, _ValueOf]] = {
@@ -40,14 +40,14 @@ def learning_charts(name: str, groups: Groups, headline: str, looks: Looks, band
 
 
 def search_charts(name: str, groups: Groups, headline: str, looks: Looks, bands: Sequence[Band] = ()) -> list[Chart]:
-    """How far the order moved, how soft it was, and whatever the learners tell of themselves; arguments as above."""
+    """Charts of how far the order moved, how soft it was, and the learners' own metrics; arguments as above."""
     keys = sorted({key for runs in groups.values() for run in runs for record in run.epochs for key in record.policy})
     charts = [
         _chart(f"{name}-gap", "Soft-to-hard gap", groups, lambda record: record.soft_to_hard_gap, looks, bands,
                note=_GAP.format(headline=headline), zero=True),
         _chart(f"{name}-tau", "Kendall tau of the order to its start", groups,
                lambda record: record.order.kendall_tau_to_start, looks, bands, note=_TAU),
-        _chart(f"{name}-tau-last", "Kendall tau to the epoch before", groups,
+        _chart(f"{name}-tau-last", "Kendall tau to the previous epoch", groups,
                lambda record: record.order.kendall_tau_to_last_epoch, looks, bands, note=_TAU),
         _chart(f"{name}-spread", "How much the images' orders differ", groups,
                lambda record: record.order.spread, looks, bands, note=_SPREAD),
@@ -77,12 +77,12 @@ def _chart(
     note: str = "",
     zero: bool = False,
 ) -> Chart | None:
-    """A chart of what has values that are not all zero; None if nothing has."""
+    """A chart of the groups whose values are not all zero; None if there are none."""
     lines = [mean_line(group, runs, value_of, looks.get(group)) for group, runs in groups.items()]
-    told = [line for line in lines if line.has_values and any(value != 0 for value in line.values)]
-    if not told:
+    moving = [line for line in lines if line.has_values and any(value != 0 for value in line.values)]
+    if not moving:
         return None
-    return line_chart(name, title, told, axis="epoch", alt=_words(title, told), bands=bands, note=note, zero=zero)
+    return line_chart(name, title, moving, axis="epoch", alt=_words(title, moving), bands=bands, note=note, zero=zero)
 
 
 def _words(title: str, lines: Sequence[Line]) -> str:

@@ -1,4 +1,4 @@
-"""Figures for each patch, where the patch is."""
+"""Maps with a figure for each patch at its place in the grid."""
 
 from __future__ import annotations
 
@@ -21,42 +21,42 @@ from reorder_kit.reports.decimals import decimal
 from reorder_kit.reports.line_chart import MEDIUM, WIDTH
 from reorder_kit.reports.palette import INK, text_on
 
-_GAP, _SIDE, _TOP, _BOTTOM, _FRAME_GAP = 0.22, 0.05, 0.3, 0.06, 0.5  # inches; the last in cells
+_GAP, _SIDE, _TOP, _BOTTOM, _FRAME_GAP = 0.22, 0.05, 0.3, 0.06, 0.5  # inches; the last one in cells
 _NONE = "#e4e5ea"
 _READABLE = 13.0  # points: numbers are written into cells of at least this size
 
 
 @dataclass(frozen=True)
 class Panel:
-    """A map of the grid.
+    """One map of the grid.
 
     Args:
-        heading: what it shows.
-        values: a figure for each row-major patch; NaN where there is none.
-        low: the figure of the colour map's start.
-        high: the figure of its end.
-        colours: name of a colour map of matplotlib.
-        digits: behind the point, of the numbers in the cells.
-        sign: whether they have one.
+        heading: what the map shows.
+        values: a figure for each row-major patch; NaN for none.
+        low: the figure at the start of the color map.
+        high: the figure at its end.
+        colors: name of a matplotlib color map.
+        digits: decimal places of the numbers in the cells.
+        sign: whether the numbers always have a sign.
     """
 
     heading: str
     values: Sequence[float]
     low: float
     high: float
-    colours: str
+    colors: str
     digits: int = 0
     sign: bool = False
 
-    def colour(self, value: float) -> str:
-        """Of a figure; of none, a grey."""
+    def color(self, value: float) -> str:
+        """The color of a figure; gray for NaN."""
         if math.isnan(value):
             return _NONE
         share = 0.5 if self.high == self.low else (value - self.low) / (self.high - self.low)
-        return str(to_hex(colormaps[self.colours](share)))
+        return str(to_hex(colormaps[self.colors](share)))
 
     def text(self, value: float) -> str:
-        """A figure in words; of none, a dash."""
+        """A figure as text; a dash for NaN."""
         if math.isnan(value):
             return "-"
         return decimal(value, self.digits, self.sign and round(value, self.digits) != 0)
@@ -65,16 +65,16 @@ class Panel:
 def heat_chart(
     name: str, title: str, grid: Grid, panels: Sequence[Panel], *, tips: Sequence[str], alt: str, note: str = ""
 ) -> Chart:
-    """Draw maps of one grid beside each other; frames of a video stand side by side within each.
+    """Draw maps of one grid side by side; the frames of a video are side by side within each map.
 
     Args:
-        name: of the chart.
-        title: what is shown.
-        grid: of the patches.
-        panels: from left to right.
+        name: name of the chart.
+        title: what the chart shows.
+        grid: the grid of patches.
+        panels: the maps from left to right.
         tips: tooltip text of each row-major patch, in every panel.
-        alt: what can be seen, in words.
-        note: what has to be known to read it.
+        alt: alternative text that describes the chart.
+        note: an explanation of how to read it.
     """
     columns = grid.frames * (grid.width + _FRAME_GAP) - _FRAME_GAP
     side = (WIDTH - 2 * _SIDE - _GAP * (len(panels) - 1)) / len(panels)
@@ -91,7 +91,7 @@ def heat_chart(
             left / WIDTH, 1 - 0.15 / height, panel.heading, va="center", fontsize=MEDIUM, color=INK, parse_math=False
         )
         corners = [_corner(grid, patch) for patch in range(grid.num_patches)]
-        fills = [panel.colour(value) for value in panel.values]
+        fills = [panel.color(value) for value in panel.values]
         squares = [Rectangle((x + 0.03, y + 0.03), 0.94, 0.94) for x, y in corners]
         axes.add_collection(PatchCollection(squares, facecolors=fills, linewidth=0, gid=f"panel-{number}"))
         if cell * POINTS_PER_INCH >= _READABLE:
@@ -100,13 +100,13 @@ def heat_chart(
 
 
 def shift_panels(starts: Sequence[Sequence[int]], finals: Sequence[Sequence[int]]) -> list[Panel]:
-    """Slots of patches at the start, at the end, and by how much they differ: means over runs.
+    """Maps of each patch's slot at the start, at the end, and the difference: means over runs.
 
-    A patch without a slot has no figure; one that has none in some runs has the mean over the others.
+    A patch without a slot has no figure; if it lacks a slot in some runs, the mean is over the others.
 
     Args:
-        starts: for each run, the slot of each row-major patch in its starting order; -1 where it has none.
-        finals: the same for its final order.
+        starts: for each run, the slot of each row-major patch in its starting order; -1 for none.
+        finals: the same for the final orders.
     """
     before, after = _mean_slots(starts), _mean_slots(finals)
     shift = after - before

@@ -1,4 +1,4 @@
-"""What is known of a run beyond its folder: images of its data, and which slots its model reads."""
+"""Facts about a run that are not in its folder: images of its data, and the slots that its model reads."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from reorder_kit.interfaces import DataSplits, Sample
 from reorder_kit.reports.record import RunRecord
 
 PICTURES = 4
-_LONGEST_SIDE = 256  # pixels; more would make the page heavy
-_WIDEST, _HEAVY = 1600, 400_000  # pixels and bytes of a picture that was drawn before
+_LONGEST_SIDE = 256  # pixels; larger images would make the page too large
+_WIDEST, _HEAVY = 1600, 400_000  # pixels and bytes of a picture from the run folder
 
 
 @dataclass(frozen=True)
 class Picture:
-    """An image that a page carries with it.
+    """An image embedded in the page.
 
     Args:
-        words: what it is.
+        words: what it shows.
         source: a ``data:`` URI of a PNG.
     """
 
@@ -52,21 +52,21 @@ class OpenedRun:
 
     @classmethod
     def open(cls, record: RunRecord, host: PluginHost, places: Places = ()) -> OpenedRun:
-        """Open it.
+        """Open a run with its data.
 
         Args:
             record: the run.
             host: the plugins.
-            places: where its data is now, if it is elsewhere.
+            places: where its data is now, if it has moved.
 
         Raises:
-            ReorderKitError: if its data or a plugin is not there any more, or the data has other classes.
+            ReorderKitError: if its data or a plugin is missing, or the data has other classes.
         """
         experiment = reopen(record.folder, host, places)
         return cls(experiment, reopen_data(experiment, record.folder).splits)
 
     def pictures(self) -> list[Picture]:
-        """A few test images as the model sees them, from all over the split."""
+        """A few test images as the model sees them, spread over the split."""
         samples = self.splits.test
         chosen = torch.linspace(0, len(samples) - 1, min(PICTURES, len(samples))).round().int().tolist()
         with torch.random.fork_rng(devices=[]):
@@ -78,7 +78,7 @@ class OpenedRun:
         ]
 
     def reached(self, num_slots: int) -> list[bool]:
-        """Which slots can reach the readout."""
+        """Whether each slot can reach the readout."""
         if self.experiment.task.is_dense:
             return [True] * num_slots
         with torch.random.fork_rng(devices=[]):
@@ -93,15 +93,15 @@ class OpenedRun:
 
 
 def open_if_there(record: RunRecord, host: PluginHost, places: Places = ()) -> OpenedRun | str:
-    """A run with its data, or why it could not be opened; a report does without.
+    """A run with its data, or the reason why it could not be opened; the report then has no images.
 
     Args:
         record: the run.
         host: the plugins.
-        places: where its data is now, if it is elsewhere.
+        places: where its data is now, if it has moved.
 
     Raises:
-        ReorderKitError: if it cannot be opened, although a place was given.
+        ReorderKitError: if it cannot be opened although a place was given.
     """
     if places:
         return OpenedRun.open(record, host, places)
@@ -112,10 +112,10 @@ def open_if_there(record: RunRecord, host: PluginHost, places: Places = ()) -> O
 
 
 def drawn_before(path: Path) -> str | None:
-    """A picture of the run folder as a ``data:`` URI, smaller where it would be heavy; None if there is none.
+    """A picture from the run folder as a ``data:`` URI, scaled down if it is large; None if there is none.
 
     Args:
-        path: of a PNG. One that cannot be read counts as none: a report does without.
+        path: a PNG file. One that cannot be read counts as missing.
     """
     try:
         with Image.open(path) as opened:
@@ -135,7 +135,7 @@ def drawn_before(path: Path) -> str | None:
 def _png(image: Any) -> str:
     pixels = (displayable(image) * 255).round().byte().numpy()
     picture = Image.fromarray(pixels)
-    # Pixels of small images stay squares; a browser would blur them.
+    # Keep the pixels of small images square; a browser would blur them.
     factor = _LONGEST_SIDE // max(picture.size)
     if factor > 1:
         picture = picture.resize((factor * picture.width, factor * picture.height), Image.Resampling.NEAREST)

@@ -1,4 +1,4 @@
-"""Figures with their intervals, one below the other."""
+"""Charts of figures with their intervals, one below the other."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from reorder_kit.reports.looks import Look
 from reorder_kit.reports.palette import CARD, INK, LINE, MARGIN, MUTED
 
 _ROW, _SIDE, _RIGHT, _TOP, _BOTTOM = 0.42, 0.12, 0.2, 0.08, 0.5  # inches
-_LETTERS = 46  # of a label that fit above its interval
+_LETTERS = 46  # characters of a label that fit above its interval
 
 
 @dataclass(frozen=True)
 class Dot:
-    """A figure.
+    """A figure with its interval.
 
     Args:
-        label: what it is of.
+        label: what the figure belongs to.
         mean: the figure.
-        low: lower end of its interval; the figure itself if it has none.
+        low: lower end of its interval; the figure itself without an interval.
         high: upper end.
-        look: of the run or row.
+        look: look of the run or row.
         tip: tooltip text.
         is_filled: whether the dot is filled.
     """
@@ -53,17 +53,17 @@ def interval_chart(
     zero: bool = False,
     note: str = "",
 ) -> Chart:
-    """Draw figures with their intervals; labels stand above them, so that long ones fit on a phone.
+    """Draw figures with their intervals, with labels above them so that long ones fit on a phone.
 
     Args:
-        name: of the chart.
-        title: what is shown.
-        dots: from top to bottom.
+        name: name of the chart.
+        title: what the chart shows.
+        dots: the figures from top to bottom.
         axis: the metric.
-        alt: what can be seen, in words.
-        margin: half the width of a shaded band around zero, within which differences are taken for none.
+        alt: alternative text that describes the chart.
+        margin: half the width of a shaded band around zero, in which differences count as none.
         zero: whether a line marks zero.
-        note: what has to be known to read it.
+        note: an explanation of how to read it.
     """
     height = _TOP + _ROW * len(dots) + _BOTTOM
     figure = Figure(figsize=(WIDTH, height), dpi=POINTS_PER_INCH)

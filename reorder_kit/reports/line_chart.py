@@ -1,4 +1,4 @@
-"""Lines over epochs or slots."""
+"""Line charts over epochs or slots."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from reorder_kit.reports.looks import Look, look_of
 from reorder_kit.reports.palette import BANDS, INK, LINE, MUTED
 from reorder_kit.runs.epoch_record import EpochRecord
 
-WIDTH = 4.7  # inches; a phone shows it smaller, a desktop larger
+WIDTH = 4.7  # inches; phones show it smaller, desktops larger
 _PLOT_HEIGHT, _LEFT, _RIGHT, _BOTTOM, _TOP = 2.0, 0.56, 0.12, 0.5, 0.12  # inches
 _LEGEND_ROW, _BAND_ROW, _LETTER, _KEY = 0.22, 0.19, 0.092, 0.5  # inches
 SMALL, MEDIUM = 10.5, 11.0  # points
@@ -26,13 +26,13 @@ SMALL, MEDIUM = 10.5, 11.0  # points
 
 @dataclass(frozen=True)
 class Line:
-    """A line.
+    """A line of a chart.
 
     Args:
-        name: what it is.
-        places: on the horizontal axis, ascending.
+        name: name of the line.
+        places: values on the horizontal axis, ascending.
         values: finite numbers, or NaN for a gap.
-        look: of the run that it belongs to; by its place in the chart if not given.
+        look: look of the run that it belongs to; by its place in the chart if not given.
     """
 
     name: str
@@ -42,7 +42,7 @@ class Line:
 
     @property
     def has_values(self) -> bool:
-        """Whether there is something to draw."""
+        """Whether it has anything to draw."""
         return any(math.isfinite(value) for value in self.values)
 
 
@@ -51,7 +51,7 @@ class Band:
     """A phase of a run.
 
     Args:
-        name: of the phase.
+        name: name of the phase.
         first: its first epoch.
         last: its last epoch.
     """
@@ -72,17 +72,17 @@ def line_chart(
     zero: bool = False,
     note: str = "",
 ) -> Chart:
-    """Draw lines with a legend, where there are several, and the values under the pointer.
+    """Draw lines, with a legend if there are several and the values under the pointer.
 
     Args:
-        name: of the chart.
-        title: what is shown.
-        lines: with something to draw.
+        name: name of the chart.
+        title: what the chart shows.
+        lines: lines with something to draw.
         axis: what the horizontal axis counts.
-        alt: what can be seen, in words.
+        alt: alternative text that describes the chart.
         bands: shaded parts of the horizontal axis.
         zero: whether a line marks zero.
-        note: what has to be known to read it.
+        note: an explanation of how to read it.
     """
     rows = _legend_rows([line.name for line in lines]) if len(lines) > 1 else []
     top = _TOP + _LEGEND_ROW * len(rows) + (_BAND_ROW if bands else 0)
@@ -119,13 +119,13 @@ def dress(axes: Axes, axis: str) -> None:
 
 
 def bands_of(epochs: Sequence[EpochRecord]) -> list[Band]:
-    """The phases of a run; none for a run that was in one phase all the time."""
+    """The phases of a run; empty if it had only one phase."""
     groups = [(phase, [each.epoch for each in own]) for phase, own in groupby(epochs, lambda each: each.phase)]
     return [Band(phase, own[0], own[-1]) for phase, own in groups] if len(groups) > 1 else []
 
 
 def _legend_rows(names: Sequence[str]) -> list[list[int]]:
-    """As many entries in a row as there is room for."""
+    """Distribute legend entries over rows, as many per row as fit."""
     rows: list[list[int]] = [[]]
     room = WIDTH
     for place, name in enumerate(names):

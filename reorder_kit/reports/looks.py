@@ -1,4 +1,4 @@
-"""How a run looks: one color, one dash pattern and one marker, the same in every chart, legend and table of a page."""
+"""The look of a run: one color, dash pattern and marker in every chart, legend and table of a page."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ MARKERS = ("o", "^", "s", "D", "v", "P", "X", "p")
 
 @dataclass(frozen=True)
 class Look:
-    """How something is drawn.
+    """How a run or row is drawn.
 
     Args:
-        color: one of the palette's.
-        dashes: of its lines, as matplotlib takes them.
-        marker: of its points.
-        series: number of the color on the page, from 1; 0 for one that stands for no run.
+        color: a color of the palette.
+        dashes: dash pattern of its lines, as matplotlib takes it.
+        marker: marker of its points.
+        series: number of the color on the page, from 1; 0 for a look that does not stand for a run.
     """
 
     color: str
@@ -29,10 +29,10 @@ class Look:
 
 
 def look_of(number: int) -> Look:
-    """The look of a run by its number on the page. When colors repeat, they come with other dashes and markers.
+    """The look of a run by its number on the page. Colors that repeat have different dashes and markers.
 
     Args:
-        number: from 0.
+        number: number of the run, from 0.
     """
     place = number % len(SERIES)
     other = number + number // len(SERIES)
@@ -40,12 +40,12 @@ def look_of(number: int) -> Look:
 
 
 def looks_of(names: Iterable[str]) -> dict[str, Look]:
-    """A look for each name, in their order."""
+    """A look for each name, in the given sequence."""
     return {name: look_of(number) for number, name in enumerate(dict.fromkeys(names))}
 
 
 def shifted(look: Look, shift: int) -> Look:
-    """The same color with other dashes and another marker, for the same row in another case."""
+    """The same color with different dashes and marker, for the same row in another case."""
     return Look(
         look.color,
         DASHES[(DASHES.index(look.dashes) + shift) % len(DASHES)],
@@ -55,11 +55,11 @@ def shifted(look: Look, shift: int) -> Look:
 
 
 def plain_look(number: int) -> Look:
-    """The look of a group of points that is no run: a marker, in the color of letters."""
+    """The look of a group of points that is not a run: a marker in the text color."""
     return Look(INK, DASHES[number % len(DASHES)], MARKERS[number % len(MARKERS)])
 
 
 NO_RUN = Look(MUTED, DASHES[1], MARKERS[0])
-"""What belongs to no run or row alone, such as the start that a run is compared with."""
+"""For what does not belong to a single run or row, such as the start that a run is compared with."""
 
 Looks = Mapping[str, Look]

@@ -1,4 +1,4 @@
-"""The page: sections of blocks, and the HTML that they become."""
+"""The page: sections of blocks, rendered as HTML."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class Answer:
     """A sentence with its verdict.
 
     Args:
-        verdict: in a word or two.
-        tone: how it is marked.
-        sentence: in whole.
+        verdict: a word or two.
+        tone: how the verdict is marked.
+        sentence: the full sentence.
     """
 
     verdict: str
@@ -36,11 +36,11 @@ class Answer:
 
 @dataclass(frozen=True)
 class Notice:
-    """What has to be known before anything is read.
+    """A notice at the top of the page.
 
     Args:
-        tone: how it is marked.
-        text: in a sentence or two.
+        tone: how the notice is marked.
+        text: a sentence or two.
     """
 
     tone: Tone
@@ -65,7 +65,7 @@ class Words:
     """A paragraph.
 
     Args:
-        text: plain.
+        text: plain text.
     """
 
     text: str
@@ -75,12 +75,12 @@ class Words:
 
 @dataclass(frozen=True)
 class Listing:
-    """Text to copy: commands, a file.
+    """Text to copy, such as commands or a file.
 
     Args:
-        heading: what it is.
-        text: as it is copied.
-        is_folded: whether it is shown on demand only.
+        heading: what the text is.
+        text: the text as it is copied.
+        is_folded: whether it is folded at first.
     """
 
     heading: str
@@ -92,10 +92,10 @@ class Listing:
 
 @dataclass(frozen=True)
 class Facts:
-    """Names with what they are.
+    """A list of names and facts.
 
     Args:
-        pairs: name and text.
+        pairs: names and texts.
     """
 
     pairs: Sequence[tuple[str, str]]
@@ -105,13 +105,13 @@ class Facts:
 
 @dataclass(frozen=True)
 class Photo:
-    """A picture that was made before.
+    """An existing picture.
 
     Args:
-        title: what is shown.
-        alt: what can be seen, for those who cannot see it.
+        title: what the picture shows.
+        alt: alternative text that describes the picture.
         source: a ``data:`` URI.
-        note: what has to be known to read it.
+        note: an explanation of how to read it.
     """
 
     title: str
@@ -127,13 +127,13 @@ Block = Answers | Chart | Facts | Listing | Photo | Player | Table | Words
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the page; one without blocks is left out.
+    """A section of the page; it is omitted if it has no blocks.
 
     Args:
         name: unique on the page, for links.
-        heading: of the part.
-        lead: what it is about, in a sentence; nothing if the heading says it.
-        blocks: what it holds.
+        heading: heading of the section.
+        lead: a sentence about the section; empty if the heading is enough.
+        blocks: the content.
     """
 
     name: str
@@ -144,16 +144,16 @@ class Section:
 
 @dataclass(frozen=True)
 class Page:
-    """A report.
+    """A report page.
 
     Args:
         title: name of the run or the study.
         kind: ``run`` or ``study``.
-        facts: about it, in a few words each.
-        verdict: the points on top, the most important first.
-        notices: below it.
-        sections: in their order.
-        data: what was read, a line for each of several data sets.
+        facts: facts about it, in a few words each.
+        verdict: the points at the top, the most important first.
+        notices: notices below the verdict.
+        sections: the sections in sequence.
+        data: lines that describe the data sets.
     """
 
     title: str
@@ -167,11 +167,11 @@ class Page:
     def __post_init__(self) -> None:
         names = [block.name for block in self.blocks() if isinstance(block, Chart | Table)]
         if len(set(names)) < len(names):
-            raise ValueError("two charts or tables of a page have one name")
+            raise ValueError("two charts or tables of a page have the same name")
 
     def html(self) -> str:
-        """The whole page. It can fetch nothing and runs no script but its own, by its own policy."""
-        # Loaded from the package, wherever that is; everything that is filled in is escaped.
+        """The whole page. Its content security policy forbids loading anything and running any script but its own."""
+        # Templates come from the installed package; all values are escaped.
         environment = Environment(
             loader=PackageLoader("reorder_kit.reports"),
             autoescape=True,
@@ -190,10 +190,10 @@ class Page:
         )
 
     def write(self, folder: Path) -> list[Path]:
-        """Write ``report.html``, and beside it a PNG of every chart and a CSV of every table.
+        """Write ``report.html``, and in the same folder a PNG of each chart and a CSV of each table.
 
         Args:
-            folder: it is made if it is not there.
+            folder: the folder to write to; it is created if needed.
         """
         folder.mkdir(parents=True, exist_ok=True)
         page = folder / "report.html"
@@ -215,7 +215,7 @@ class Page:
 
 
 def with_distinct_names(sections: Sequence[Section]) -> list[Section]:
-    """The same sections, with a number behind every name of a chart or table that was there before."""
+    """The same sections, with a number appended to repeated names of charts and tables."""
     count: Counter[str] = Counter()
 
     def distinct(block: Block) -> Block:
@@ -229,5 +229,5 @@ def with_distinct_names(sections: Sequence[Section]) -> list[Section]:
 
 
 def _own(name: str) -> Markup:
-    """A file of the package that goes into the page as it is."""
+    """A file of the package that is inserted into the page unchanged."""
     return Markup((files("reorder_kit.reports") / "templates" / name).read_text(encoding="utf-8"))

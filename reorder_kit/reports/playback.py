@@ -1,4 +1,4 @@
-"""The way of an order over the epochs of a run, to be played."""
+"""Playback of an order over the epochs of a run."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from reorder_kit.reports.palette import spectrum, text_on
 from reorder_kit.reports.record import RunRecord
 from reorder_kit.runs.epoch_record import EpochRecord
 
-_NUMBERS_OF_A_TRACK = 20_000  # slots times steps; more would make the page heavy
+_NUMBERS_OF_A_TRACK = 20_000  # slots times steps; more would make the page too large
 
 
 @dataclass(frozen=True)
 class Step:
-    """An order with its epoch.
+    """The order at one epoch.
 
     Args:
         epoch: 0 for the start.
         order: the patch in each slot.
-        words: what is to be said of it.
+        words: a description of it.
     """
 
     epoch: int
@@ -38,13 +38,13 @@ class Track:
     """The orders of a run.
 
     Args:
-        label: what the run is called.
+        label: name of the run.
         grid: rows and columns of patches.
-        steps: by epoch.
-        reached: by number of slots, for each slot, whether it can reach the readout; empty where that is not known, or
-            all do.
+        steps: the orders, by epoch.
+        reached: for each number of slots, whether each slot can reach the readout; empty if that is not known or all
+            do.
         pictures: images to draw the path over.
-        note: what has to be known to read it.
+        note: an explanation of how to read it.
     """
 
     label: str
@@ -55,13 +55,13 @@ class Track:
     note: str
 
     def as_dict(self) -> dict[str, Any]:
-        """For the script of the page; of its pictures the words alone, since runs share them."""
-        colours = spectrum(max(len(step.order) for step in self.steps))
+        """The data for the page's script; of the pictures only the words, since runs share the images."""
+        colors = spectrum(max(len(step.order) for step in self.steps))
         return {
             "label": self.label,
             "grid": list(self.grid),
-            "colours": colours,
-            "inks": [text_on(colour) for colour in colours],
+            "colors": colors,
+            "inks": [text_on(color) for color in colors],
             "reached": {slots: list(reached) for slots, reached in self.reached.items()},
             "pictures": [picture.words for picture in self.pictures],
             "note": self.note,
@@ -75,7 +75,7 @@ class Player:
 
     Args:
         tracks: at least one.
-        caption: what is shown.
+        caption: what the player shows.
     """
 
     tracks: Sequence[Track]
@@ -85,11 +85,11 @@ class Player:
 
     @property
     def pictures(self) -> dict[str, Picture]:
-        """Every picture once."""
+        """All pictures, each once."""
         return {picture.source: picture for track in self.tracks for picture in track.pictures}
 
     def as_dict(self) -> dict[str, Any]:
-        """For the script of the page."""
+        """The data for the page's script."""
         sources = list(self.pictures)
         tracks = []
         for track in self.tracks:
@@ -99,12 +99,12 @@ class Player:
 
 
 def track_of(record: RunRecord, label: str, opened: OpenedRun | str) -> Track | None:
-    """The track of a run; None for a video, whose frames are no one picture.
+    """The track of a run; None for a video, which is not a single picture.
 
     Args:
         record: the run.
-        label: what to call it.
-        opened: its data, or why it is not there.
+        label: name of the run on the page.
+        opened: its data, or the reason why it is missing.
     """
     if record.grid.frames > 1:
         return None
@@ -125,7 +125,7 @@ def track_of(record: RunRecord, label: str, opened: OpenedRun | str) -> Track | 
 
 
 def player_of(tracks: Sequence[Track | None], caption: str) -> list[Player]:
-    """A player of those tracks that there are; none if there is none."""
+    """A player for the tracks that exist; empty if there are none."""
     found = [track for track in tracks if track is not None]
     return [Player(found, caption)] if found else []
 
@@ -141,7 +141,7 @@ def _selection(record: RunRecord) -> str:
 
 
 def _spread(epochs: list[int], num_slots: int) -> list[int]:
-    """All epochs, or as many as a page can carry, the first and the last among them."""
+    """All epochs, or as many as fit on a page, including the first and the last."""
     most = max(2, _NUMBERS_OF_A_TRACK // num_slots)
     if len(epochs) <= most:
         return epochs
@@ -158,5 +158,5 @@ def _words(record: EpochRecord | None, headline: str) -> str:
         f"Kendall tau to the start {decimal(order.kendall_tau_to_start, 2)}",
     ]
     if order.spread is not None:
-        said.append(f"distance of the images' orders {decimal(order.spread, 3)}")
+        said.append(f"distance between the images' orders {decimal(order.spread, 3)}")
     return " · ".join(said)

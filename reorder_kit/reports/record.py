@@ -1,4 +1,4 @@
-"""A run folder, read for its report."""
+"""A run folder as read for its report."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ class RunRecord:
     """A finished run.
 
     Args:
-        folder: where it is.
-        result: what came out.
-        epochs: what was written down after each epoch.
+        folder: its folder.
+        result: its result.
+        epochs: the record of each epoch.
         recipe: the resolved recipe.
-        environment: what it ran on.
-        grid: of the patches.
+        environment: its software and hardware.
+        grid: the grid of patches.
         start: the order it started from.
-        final: the order it ended with; a consensus where each image has its own.
-        spread: of a consensus: the mean Kendall distance of the images' orders to it; else None.
+        final: its final order; a consensus if each image has its own.
+        spread: the mean Kendall distance of the images' orders to a consensus; None without one.
     """
 
     folder: RunFolder
@@ -50,14 +50,14 @@ class RunRecord:
 
     @classmethod
     def read(cls, folder: RunFolder) -> RunRecord:
-        """Read it.
+        """Read a run folder.
 
         Raises:
-            ReorderKitError: if the run is not finished, or a file of it is missing or damaged.
+            ReorderKitError: if the run is not finished, or one of its files is missing or damaged.
         """
         result = folder.read_result()
         stored = folder.read_order()
-        folder.read_data()  # images are shown if the data is there; that the record of it is whole is another thing
+        folder.read_data()  # checks that this record is intact, even if the data itself is no longer available
         return cls(
             folder,
             result,
@@ -72,17 +72,17 @@ class RunRecord:
 
     @property
     def name(self) -> str:
-        """Of the run."""
+        """The name of the run."""
         return self.result.name
 
     @property
     def headline(self) -> str:
-        """The metric that counts."""
+        """The name of the headline metric."""
         return self.result.headline
 
     @property
     def metric(self) -> Headline:
-        """The same, with its direction."""
+        """The headline metric with its direction."""
         return self.result.metric
 
     @property
@@ -92,18 +92,18 @@ class RunRecord:
 
     @property
     def seed(self) -> int:
-        """Of weights, batches and whatever else is drawn."""
+        """The seed of weights, batches and all other random numbers."""
         return int(self.recipe["seed"])
 
     @property
     def own_control(self) -> str | None:
-        """The control that replaces the thing under test in the run itself; None if none does."""
+        """The control that the run itself is; None for an ordinary run."""
         name = self.recipe["order"].get("control", NO_CONTROL)
         return None if name == NO_CONTROL else str(name)
 
     @property
     def learner(self) -> str | None:
-        """What could change the order; None if nothing could."""
+        """The learner that could change the order; None if there is none."""
         control = BUILT_IN.get(self.own_control) if self.own_control is not None else None
         section = self.recipe["order"].get("learner")
         if section is None or (isinstance(control, InRunControl) and not control.keeps_learner):
@@ -112,26 +112,26 @@ class RunRecord:
 
     @property
     def has_learner(self) -> bool:
-        """Whether something could change the order."""
+        """Whether a learner could change the order."""
         return self.learner is not None
 
     @property
     def slots(self) -> SlotsRead:
-        """How many slots and patches are read."""
+        """The numbers of slots and patches that are read."""
         return self.result.order.reach.slots_read
 
     @property
     def is_selection(self) -> bool:
-        """Whether some patches cannot reach the readout, so that the order chooses which patches are seen."""
+        """Whether some patches cannot reach the readout, so that the order selects patches."""
         return self.slots.is_selection
 
     @property
     def influence(self) -> Sequence[float]:
-        """The share of each slot in the gradient of the loss; empty where that does not apply."""
+        """The share of each slot in the gradient of the loss; empty if that does not apply."""
         return self.result.order.influence or []
 
     def search(self) -> RunRecord:
-        """The run, with the epochs in which its learner searched: its own, or those of a search before it.
+        """The run with the epochs in which its learner searched: its own, or those of a separate search before it.
 
         Raises:
             ReorderKitError: if a file of that search is missing or damaged.
@@ -142,7 +142,7 @@ class RunRecord:
         return replace(self, folder=before, epochs=read_epochs(before.intact(before.metrics)))
 
     def controls(self) -> dict[str, RunRecord]:
-        """The runs trained beside it, as the result names them; those whose folders are gone are left out.
+        """Its trained controls, as the result names them; those with missing folders are left out.
 
         Raises:
             ReorderKitError: if one is damaged, or belongs to another run.
@@ -163,9 +163,9 @@ class RunRecord:
         return {0: self.start, **{each.epoch: self.folder.read_epoch_order(each).order for each in self.epochs}}
 
     def saliency(self) -> SaliencyRecord | None:
-        """What ``reorder-kit saliency`` found; None if it was not asked.
+        """The results of ``reorder-kit saliency``; None if it was not used.
 
         Raises:
-            ReorderKitError: if the file is damaged, or that of another run.
+            ReorderKitError: if the file is damaged or belongs to another run.
         """
         return read_saliency(self.folder, self.result)

@@ -1,4 +1,4 @@
-"""The data of a run, named: what it is, how much of it there is, and what was dropped."""
+"""A description of a run's data: its source, its size, and what was dropped."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ _SPLITS = {"train": "training", "validation": "validation", "test": "test"}
 
 
 def data_words(record: RunRecord, opened: OpenedRun | str | None = None) -> list[str]:
-    """What a run read, in short lines: the source, the images of each split, the classes, the size, what was dropped.
+    """Short lines about the data of a run: source, images per split, classes, image size, and what was dropped.
 
     Args:
         record: the run.
-        opened: its data, which knows the size of an image; left out where it is not there.
+        opened: its data, which knows the image size; the size is omitted if the data is missing.
     """
     data = record.folder.read_data()
     size = f"{_size(opened)} pixels" if isinstance(opened, OpenedRun) else ""

@@ -29,7 +29,7 @@ from reorder_kit.reports.table import Cell, Column, Table, number
 from reorder_kit.runs.figures import Figures
 from reorder_kit.runs.run_folder import RunFolder
 
-_CAPTION = "The run and the controls beside it, on test images"
+_CAPTION = "The run and its controls, on test images"
 
 
 def run_page(folder: RunFolder, host: PluginHost, places: Places = ()) -> Page:
@@ -37,8 +37,8 @@ def run_page(folder: RunFolder, host: PluginHost, places: Places = ()) -> Page:
 
     Args:
         folder: the run.
-        host: opens its data, for an image.
-        places: where its data is now, if it is elsewhere.
+        host: the plugins, which open its data for images.
+        places: where its data is now, if it has moved.
 
     Raises:
         ReorderKitError: if the run is not finished or damaged, or its data is not in the given place.
@@ -74,9 +74,9 @@ def run_page(folder: RunFolder, host: PluginHost, places: Places = ()) -> Page:
     )
 
 
-_SLOTS = "Where each patch is read, slot 0 first, and how much hangs on each slot."
-_READING_LESS = "The trained model, when it reads the first patches of its order alone."
-_SEARCH = "How the learner came to its order. Shaded: the phases of the run."
+_SLOTS = "The slot of each patch, slot 0 being read first, and how much each slot matters."
+_READING_LESS = "The trained model when it reads only the first patches of its order."
+_SEARCH = "How the learner found its order. Shaded: the phases of the run."
 
 
 def _facts(record: RunRecord) -> list[str]:
@@ -93,7 +93,7 @@ def _facts(record: RunRecord) -> list[str]:
 
 @dataclass(frozen=True)
 class _Scored:
-    """A run or a control in figures; ``ahead`` is by how much the run is better on the same images."""
+    """The figures of a run or a control; ``ahead`` is by how much the run is better on the same images."""
 
     name: str
     test: Figures
@@ -121,7 +121,7 @@ def _table(record: RunRecord, looks: Looks) -> Table:
     scored = _rows(record)
     has_controls = bool(record.result.controls)
     are_shares = record.metric.are_shares(row.test.score(headline) for row in scored)
-    ahead = ("run is ahead by, points", "difference_points") if are_shares else ("run is ahead by", "difference")
+    ahead = ("run ahead by, points", "difference_points") if are_shares else ("run ahead by", "difference")
     columns = [
         Column("run", "run"),
         Column(f"test {record.metric}", f"test_{headline}", is_number=True),
@@ -172,17 +172,17 @@ def _consensus(record: RunRecord) -> str:
 
 
 def _predictions(record: RunRecord) -> list[Block]:
-    """What the model says of some test images; nothing where no picture of it was made."""
+    """Predictions for some test images; empty if no picture of them was made."""
     source = drawn_before(record.folder.path / "predictions.png")
     if source is None:
         return []
-    alt = "Pairs of test images: the truth on the left, what the model says on the right."
+    alt = "Pairs of test images: the truth on the left, the prediction on the right."
     return [Photo("Some test images", alt, source, alt)]
 
 
 def _playback(record: RunRecord, opened: OpenedRun | str) -> tuple[str, Sequence[Block]]:
     track = track_of(record, record.name, opened)
-    lead = "The path on which the model reads the patches. Move the slider, or play."
+    lead = "The path along which the model reads the patches. Move the slider or press Play."
     return lead, player_of([track], "The order drawn over a test image, as the model sees it")
 
 
@@ -231,7 +231,7 @@ def _search(record: RunRecord, looks: Looks) -> list[Chart]:
 
 
 def _trials(record: RunRecord) -> list[Block]:
-    """The short trainings that judged what the search found."""
+    """The short trainings that judged the order from the search."""
     verdict = record.result.validated
     if verdict is None or verdict.trials is None:
         return []
@@ -240,7 +240,7 @@ def _trials(record: RunRecord) -> list[Block]:
         Column("seed of the trial", "seed"),
         Column("loss in the start", "loss_start", is_number=True),
         Column("loss in the learned order", "loss_learned", is_number=True),
-        Column("learned order is lower by", "gain", is_number=True),
+        Column("learned order lower by", "gain", is_number=True),
     ]
     rows = [
         [Cell(str(seed)), number(start), number(learned), number(start - learned, sign=True)]
@@ -254,6 +254,6 @@ def _commands(record: RunRecord) -> list[Block]:
     folder = record.folder.path
     lines = [command_of(record.environment.command)] if record.environment.command else []
     return [
-        Listing("What trained it, and this page", "\n".join([*lines, f"reorder-kit report {folder}"])),
+        Listing("Commands for the run and this page", "\n".join([*lines, f"reorder-kit report {folder}"])),
         Listing("The recipe, with every default", write_yaml(record.recipe), is_folded=True),
     ]

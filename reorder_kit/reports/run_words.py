@@ -1,4 +1,4 @@
-"""What a single run says, and what it cannot say."""
+"""What a single run shows, and what it cannot show."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from reorder_kit.runs.result import ComparedControl
 
 
 def interval_over_images(headline: str, test: Figures) -> tuple[float, float] | None:
-    """The 95 % interval of an accuracy over test images (Wilson's); None for a metric that is no share of images.
+    """Wilson's 95 % interval of an accuracy over test images; None for a metric that is not a share of images.
 
     Args:
         headline: the metric.
-        test: figures of the test images.
+        test: the figures of the test images.
     """
     if headline != "top1" or not test.images:
         return None
@@ -29,7 +29,7 @@ def interval_over_images(headline: str, test: Figures) -> tuple[float, float] | 
 
 
 def run_verdict(record: RunRecord) -> list[str]:
-    """The figures of a run and of the controls beside it, in sentences."""
+    """Sentences about the figures of a run and its controls."""
     compared = record.result.compared_controls
     controls = {control.name: control.score for control in compared}
     return [
@@ -46,12 +46,12 @@ def run_verdict(record: RunRecord) -> list[str]:
 
 
 def start_of(record: RunRecord) -> str:
-    """What the run started from, in words."""
+    """The start of the run in words."""
     start = record.recipe["order"]["start"]
     if "prior" in start:
         prior = record.result.order.prior
         chosen, name = None if prior is None else prior.chosen, start["prior"]["name"]
-        return f"what the prior {name} chose ({chosen})" if chosen else f"what the prior {name} gave"
+        return f"the choice of the prior {name} ({chosen})" if chosen else f"the order of the prior {name}"
     if "race" in start:
         return f"the winner of the race {start['race']}"
     return f"the order of {start['file']}" if "file" in start else str(start["name"])
@@ -73,7 +73,7 @@ def _score(record: RunRecord) -> str:
     if record.start == record.final and record.result.validated is not None:
         return f"Trained in the starting order, {start_of(record)}, which {learner} did not improve: {figure}."
     if record.start == record.final:
-        return f"{learner} left the starting order, {start_of(record)}, as it was: {figure}."
+        return f"{learner} did not change the starting order, {start_of(record)}: {figure}."
     return f"The order that {learner} learned, starting from {start_of(record)}, gives {figure}."
 
 
@@ -82,7 +82,7 @@ def _against_start(record: RunRecord, controls: Mapping[str, float]) -> list[str
         return []
     fixed = controls[FixedStart.name]
     against = _against(record, record.score, fixed, controls)
-    return [f"That is {against} the same training with the start kept ({fixed:.3f})."]
+    return [f"That is {against} the same training in the fixed start ({fixed:.3f})."]
 
 
 def _from_scratch(record: RunRecord, controls: Mapping[str, float]) -> list[str]:
@@ -93,27 +93,27 @@ def _from_scratch(record: RunRecord, controls: Mapping[str, float]) -> list[str]
     if record.spread is not None:
         which = "consensus order, the same for all images,"
     elif record.slots.reached is None:
-        which = "composed order of all blocks, before block 0 alone,"
-    said = f"Trained in the {which} from the first step, it is {scratch:.3f}"
+        which = "composed order of all blocks, before block 0 only,"
+    said = f"Trained in the {which} from the first step, the score is {scratch:.3f}"
     if FixedStart.name not in controls:
         return [f"{said}."]
-    return [f"{said}, {_against(record, scratch, controls[FixedStart.name], controls)} the start kept."]
+    return [f"{said}, {_against(record, scratch, controls[FixedStart.name], controls)} the fixed start."]
 
 
 def _other_controls(
     record: RunRecord, compared: Sequence[ComparedControl], controls: Mapping[str, float]
 ) -> Iterator[str]:
-    """Controls that cannot know a good order; a learner without a reward that does half as well casts doubt."""
+    """Controls that cannot know a good order; a learner without a reward that gains half as much casts doubt."""
     for control in compared:
         if control.name in (FixedStart.name, LearnedStatic.name):
             continue
         sentence = f"The control {control.name}, {control.words}, has {control.score:.3f}"
         if control.is_evaluated:
-            sentence += f"; on the same images the run itself has {control.own:.3f}"
+            sentence += f"; on the same images, the run itself has {control.own:.3f}"
         start = controls.get(FixedStart.name, record.score)
         gain, of_noise = (record.metric.gain(score, start) for score in (record.score, control.score))
         if control.name == NullReward.name and 0 < gain <= 2 * of_noise:
-            sentence += ": at least half of the gain, so it need not come from the order"
+            sentence += ": at least half of the gain, which therefore need not come from the order"
         yield f"{sentence}."
 
 
@@ -126,18 +126,18 @@ def _selection(record: RunRecord) -> list[str]:
         return []
     return [
         f"{record.slots.clause}: this is a selection case. "
-        "The order chooses which patches are read at all, so a difference is not one of ordering alone."
+        "The order selects which patches are read, so a difference is not due to ordering alone."
     ]
 
 
 def _caution(controls: Mapping[str, float]) -> str:
     if not controls:
-        return "Nothing was trained beside it, so this run alone does not say whether the order matters."
-    return "One run of each with one seed: whether differences hold is said by a study over seeds, not by this page."
+        return "This run has no controls, so it does not show whether the order matters."
+    return "Each score is from one run with one seed. Whether the differences hold takes a study over seeds."
 
 
 def _against(record: RunRecord, score: float, other: float, controls: Mapping[str, float]) -> str:
-    """By how much a score is better or worse, up to the name of what it is compared with."""
+    """How much better or worse a score is; the caller appends what it is compared with."""
     gain = record.metric.gain(score, other)
     if record.metric.are_shares([record.score, *controls.values()]):
         return f"{decimal(100 * gain, 1, sign=True)} points against"

@@ -1,4 +1,4 @@
-"""One figure against another."""
+"""Scatter charts of one figure against another."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _HEIGHT, _LEFT, _RIGHT, _BOTTOM, _TOP, _KEY, _LETTER = 2.8, 0.7, 0.12, 0.52, 0.3
 
 @dataclass(frozen=True)
 class Point:
-    """A point.
+    """A point of a scatter chart.
 
     Args:
-        group: what it is one of.
-        x: across.
-        y: up.
+        group: the group of the point.
+        x: horizontal value.
+        y: vertical value.
         tip: tooltip text.
     """
 
@@ -47,17 +47,17 @@ def scatter_chart(
     note: str = "",
     looks: Looks | None = None,
 ) -> Chart:
-    """Draw points with a shape for each group, and the color of the run or row where a group is one.
+    """Draw points with a shape for each group, in the color of the run or row if the group is one.
 
     Args:
-        name: of the chart.
-        title: what is shown.
+        name: name of the chart.
+        title: what the chart shows.
         points: at least one.
-        x_axis: what is across.
-        y_axis: what is up.
-        alt: what can be seen, in words.
-        note: what has to be known to read it.
-        looks: of the groups that are runs or rows of the page.
+        x_axis: label of the horizontal axis.
+        y_axis: label of the vertical axis.
+        alt: alternative text that describes the chart.
+        note: an explanation of how to read it.
+        looks: the looks of groups that are runs or rows of the page.
     """
     figure = Figure(figsize=(WIDTH, _HEIGHT), dpi=POINTS_PER_INCH)
     figure.subplots_adjust(

@@ -1,4 +1,4 @@
-"""What the slots of a sequence are worth: influence and saliency by slot."""
+"""How much the slots of a sequence matter: influence and saliency by slot."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _INFLUENCE = "The share of each slot in the gradient of the loss over validation
 def influence_chart(
     name: str, title: str, profiles: Mapping[str, Sequence[Sequence[float]]], note: str, looks: Looks
 ) -> Chart:
-    """How much of the loss hangs on each slot.
+    """A chart of how much the loss depends on each slot.
 
     Args:
-        name: of the chart.
-        title: what is shown.
-        profiles: for each group, the profiles of its runs, of one length within a group; the mean is drawn.
-        note: what has to be known besides.
-        looks: of the groups.
+        name: name of the chart.
+        title: what the chart shows.
+        profiles: the profiles of each group's runs, of equal length within a group; the mean is drawn.
+        note: a further explanation.
+        looks: the looks of the groups.
     """
     lines = [
         Line(group, list(range(len(runs[0]))), np.mean(runs, axis=0).tolist(), looks.get(group))
@@ -36,12 +36,12 @@ def influence_chart(
 
 
 def saliency_chart(name: str, saliency: SaliencyRecord, look: Look) -> Chart:
-    """Where salient patches stand in the sequence, before and after.
+    """A chart of where salient patches stand in the sequence, before and after learning.
 
     Args:
-        name: of the chart.
-        saliency: what was found.
-        look: of the run.
+        name: name of the chart.
+        saliency: the results of the analysis.
+        look: the look of the run.
     """
     shares = {"in the starting order": saliency.by_slot.start, "in the final order": saliency.by_slot.final}
     lines = [
@@ -54,7 +54,7 @@ def saliency_chart(name: str, saliency: SaliencyRecord, look: Look) -> Chart:
         lines,
         axis="slot",
         alt="Share of the saliency by slot. " + "; ".join(_words(line) for line in lines),
-        note="The mean share of an image's saliency that stands in each slot.",
+        note="The mean share of an image's saliency in each slot.",
     )
 
 

@@ -1,4 +1,4 @@
-"""What a study answers, question by question."""
+"""The answers of a study, question by question."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ _HEADINGS: dict[Question, str] = {
     "control": "Do the controls behave?",
 }
 _LEADS: dict[Question, str] = {
-    "best-fixed": "Orders that were learned or chosen, minus the fixed order that is best on validation images.",
-    "order-matters": "Fixed orders against each other: where there are more than two, the best minus the worst.",
-    "learning-helps": "The learner minus the same training with its start kept.",
-    "order-holds-up": "The learned order, kept from the first step, minus the start kept: is the gain the order's?",
-    "control": "What cannot know a good order, minus the start kept. To be better would be a warning.",
+    "best-fixed": "Learned or chosen orders, minus the fixed order that is best on validation images.",
+    "order-matters": "Fixed orders compared with each other: the best minus the worst if there are more than two.",
+    "learning-helps": "The learner minus the same training in its fixed start.",
+    "order-holds-up": "The learned order from the first step, minus the fixed start: is the gain due to the order?",
+    "control": "Controls that cannot know a good order, minus the fixed start. A gain would be a warning.",
 }
 _TONES: dict[Verdict, Tone] = {"different": "good", "equivalent": "neutral", "not distinguishable": "open"}
 
@@ -55,8 +55,8 @@ def answer_sections(results: StudyResult, looks: Looks) -> list[Section]:
 def _chart(results: StudyResult, question: Question, comparisons: Sequence[Comparison], looks: Looks) -> Chart:
     dots = [_dot(results, comparison, looks) for comparison in comparisons]
     margins = {comparison.margin for comparison in comparisons}
-    turned = "" if results.higher_is_better else " Lower is better, so signs are turned: above 0 is a gain."
-    band = f" Shaded: within ±{max(margins):g}, differences are taken for none." if len(margins) == 1 else ""
+    turned = "" if results.higher_is_better else " Lower is better, so signs are reversed: above 0 is a gain."
+    band = f" Shaded: differences within ±{max(margins):g} count as none." if len(margins) == 1 else ""
     return interval_chart(
         f"differences-{question}",
         f"Difference in test {results.headline}",
@@ -85,7 +85,7 @@ def _dot(results: StudyResult, comparison: Comparison, looks: Looks) -> Dot:
     if comparison.question == "order-matters":
         what = _compared(results, comparison)
     elif comparison.question == "order-holds-up":
-        what = label_of(replace(first, control=None))  # the section says that it is from scratch
+        what = label_of(replace(first, control=None))  # the section says that training is from scratch
     label = f"{Wording(results.rows, results.higher_is_better).case(comparison)}: {what}"
     is_different = comparison.verdict == "different"
     tip = f"{label}: {within(mean, low, high, sign=True)}, {comparison.verdict}"
@@ -94,7 +94,7 @@ def _dot(results: StudyResult, comparison: Comparison, looks: Looks) -> Dot:
 
 
 def _is_of_one_row(comparison: Comparison) -> bool:
-    """Whether the difference is that of one row to another, so that it has the color of the first."""
+    """Whether the comparison is between two rows, so that it has the color of the first."""
     return len(comparison.rows) == 2 or len(comparison.pool) > 1
 
 
@@ -112,7 +112,7 @@ def _answer(comparison: Comparison) -> Answer:
 
 
 def _judged(comparison: Comparison) -> tuple[str, Tone]:
-    """The verdict in a word, and how it is marked: a control that is worse than its start is as it should be."""
+    """The verdict in a word and its tone: a control is expected to be worse than its start."""
     if comparison.verdict != "different" or comparison.question == "order-matters":
         return comparison.verdict, _TONES[comparison.verdict]
     is_control = comparison.question == "control"
@@ -122,7 +122,7 @@ def _judged(comparison: Comparison) -> tuple[str, Tone]:
 
 
 def tests_table(results: StudyResult) -> list[Table]:
-    """The figures behind all answers; nothing if there are none."""
+    """The figures behind all answers; empty if there are none."""
     if not results.comparisons:
         return []
     has_other = any(comparison.other_p is not None for comparison in results.comparisons)
@@ -161,5 +161,5 @@ def tests_table(results: StudyResult) -> list[Table]:
         ]
         for comparison in results.comparisons
     ]
-    caption = f"{_TESTS[results.test]} over seeds decide; effect size is Cohen's d of the paired differences"
+    caption = f"{_TESTS[results.test]} over seeds decide; the effect size is Cohen's d of the paired differences"
     return [Table("comparisons", caption, columns, rows)]

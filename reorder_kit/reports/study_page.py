@@ -26,13 +26,13 @@ from reorder_kit.studies.wording import Wording
 
 
 def study_page(results: StudyResult, folder: Path, host: PluginHost, places: Places = ()) -> Page:
-    """Make the page of a study; of runs that are not there any more it shows what the study itself holds.
+    """Make the page of a study; for missing runs it shows what the study itself has recorded.
 
     Args:
         results: the study.
-        folder: where its run folders are.
-        host: opens their data, for images and for a prior.
-        places: where their data is now, if it is elsewhere.
+        folder: the folder with its run folders.
+        host: the plugins, which open their data for images and for a prior.
+        places: where their data is now, if it has moved.
 
     Raises:
         ReorderKitError: if a run folder is damaged, or the data is not in the given place.
@@ -63,7 +63,7 @@ def study_page(results: StudyResult, folder: Path, host: PluginHost, places: Pla
 
 
 def _data(groups: Sequence[Group], folder: Path) -> list[str]:
-    """A line or more for each data set, by the first run of it that is there."""
+    """One or more lines for each data set, from the first of its runs that exists."""
     found: dict[str, list[str]] = {}
     for group in groups:
         record = next((record for row in group.rows for record in records_of(row, folder)), None)
@@ -72,7 +72,7 @@ def _data(groups: Sequence[Group], folder: Path) -> list[str]:
     return [line for lines in found.values() for line in lines]
 
 
-_ORDERS = "Means over seeds with 95 % intervals; hollow: controls. A row has the same color everywhere on this page."
+_ORDERS = "Means over seeds with 95 % intervals; hollow: controls. A row has the same color throughout this page."
 
 
 _TESTS: dict[DecidingTest, str] = {"permutation": "permutation tests", "paired-t": "paired t-tests"}
@@ -94,19 +94,19 @@ def _notices(results: StudyResult) -> list[Notice]:
     said = []
     if results.unfinished:
         runs = "1 run is" if results.unfinished == 1 else f"{results.unfinished} runs are"
-        unfinished = f"This study is not finished: {runs} not trained yet. Figures are of those that are."
+        unfinished = f"This study is not finished: {runs} not trained yet. The figures cover the finished runs."
         said.append(Notice("warning", unfinished))
     if results.failures:
         failed = "1 run" if len(results.failures) == 1 else f"{len(results.failures)} runs"
-        said.append(Notice("warning", f"{failed} failed; the reasons stand below."))
+        said.append(Notice("warning", f"{failed} failed; the reasons are listed below."))
     said += [Notice("warning", text) for text in _left_out(results)]
     dynamic = [f"{row.backbone}: {label_of(row)}" for row in results.rows if row.spread is not None]
     if dynamic:
         said.append(
             Notice(
                 "neutral",
-                f"No single order: {', '.join(dynamic)}. There each image has its own order, and what is shown as the "
-                "order is a consensus.",
+                f"No single order: {', '.join(dynamic)}. Each image has its own order there, and the order shown is "
+                "a consensus.",
             )
         )
     selecting = [group.name for group in groups_of(results) if group.note]
@@ -114,18 +114,18 @@ def _notices(results: StudyResult) -> list[Notice]:
         said.append(
             Notice(
                 "neutral",
-                f"Selection cases: {', '.join(selecting)}. There some slots never reach the readout, so an order also "
-                "chooses which patches are read, and a difference is not one of ordering alone.",
+                f"Selection cases: {', '.join(selecting)}. Some slots never reach the readout there, so an order also "
+                "selects which patches are read, and a difference is not due to ordering alone.",
             )
         )
     return said
 
 
 def _left_out(results: StudyResult) -> list[str]:
-    """Fixed orders that are far from finished, each sentence once."""
+    """Sentences about fixed orders that were left out because most of their runs are missing, each once."""
     words = Wording(results.rows, results.higher_is_better)
     said = [
-        f"The best fixed order of {words.case(each)} is chosen without some: {left_out}."
+        f"The best fixed order of {words.case(each)} was chosen without some orders: {left_out}."
         for each in results.comparisons
         if (left_out := words.left_out(each.rows[0], each.left_out))
     ]
@@ -145,7 +145,7 @@ def _scores(results: StudyResult, group: Group, looks: Looks) -> Chart:
 
 
 def _score(results: StudyResult, row: Row) -> Estimate:
-    """The mean over seeds; older studies may hold intervals of shares that go beyond 0 or 1."""
+    """The mean over seeds; in older studies, intervals of shares may extend beyond 0 or 1."""
     return within_shares(row.score) if results.metric.are_shares(row.score.values) else row.score
 
 
@@ -184,9 +184,9 @@ def _table(results: StudyResult, looks: Looks) -> Table:
         Column("seeds", "seeds", is_number=True),
         Column("slots read", "reached_slots", is_number=True),
         Column("of", "num_slots", is_number=True),
-        Column("is it", "case"),
-        *([Column("distance of images' orders", "spread", is_number=True)] if has_spread else []),
-        Column("seconds a run", "seconds", is_number=True),
+        Column("case", "case"),
+        *([Column("distance between images' orders", "spread", is_number=True)] if has_spread else []),
+        Column("seconds per run", "seconds", is_number=True),
     ]
     rows = [
         [
@@ -217,7 +217,7 @@ def _failures(results: StudyResult) -> list[Block]:
         return []
     rows = [[Cell(failure.run), Cell(failure.reason)] for failure in results.failures]
     columns = [Column("run", "run"), Column("reason", "reason")]
-    return [Table("failures", "Runs that could not be finished", columns, rows)]
+    return [Table("failures", "Failed runs", columns, rows)]
 
 
 def _commands(results: StudyResult) -> list[Block]:

@@ -1,4 +1,4 @@
-"""The best fixed orders of a study beside those that would have been best on test images."""
+"""The best fixed orders of a study, compared with those that are best on test images."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from reorder_kit.studies.results import Comparison, Row, StudyResult
 
 
 def references_table(results: StudyResult, comparisons: Sequence[Comparison]) -> Table:
-    """What learned and chosen orders are compared with, and an upper bound of it that nobody could have chosen.
+    """The fixed orders that learned and chosen ones are compared with, and an upper bound that could not have been
+    chosen.
 
     Args:
         results: the study.
@@ -47,8 +48,8 @@ def references_table(results: StudyResult, comparisons: Sequence[Comparison]) ->
             ]
         )
     caption = (
-        "The best fixed order is chosen on validation images. The best on test images is an upper reference: chosen by "
-        "what it is measured by, it looks better than it is, and no verdict uses it."
+        "The best fixed order is chosen on validation images. The best on test images is an upper reference: it is "
+        "chosen on the images that score it, so it looks better than it is. No verdict uses it."
     )
     return Table("best-fixed-orders", caption, columns, rows)
 

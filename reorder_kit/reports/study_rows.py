@@ -1,4 +1,4 @@
-"""The rows of a study in words, with the runs behind them."""
+"""The rows of a study in words, and their runs."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from reorder_kit.studies.results import Row, StudyResult
 
 @dataclass(frozen=True)
 class Group:
-    """The rows of a backbone on some data at some training length, which are drawn together.
+    """The rows of one backbone, data set and training length, which are drawn together.
 
     Args:
         data: name of the data in the study.
         backbone: name of the backbone in the study.
-        rows: in the order of the study.
-        length: of training, as a multiple of the usual one; None where the study has one length alone.
+        rows: the rows in the sequence of the study.
+        length: training length as a multiple of the usual one; None if the study has a single length.
     """
 
     data: str
@@ -33,24 +33,24 @@ class Group:
 
     @property
     def name(self) -> str:
-        """For a heading."""
+        """The name of the group in headings."""
         plain = f"{self.backbone} on {self.data}"
         return plain if self.length is None else f"{plain}, {words_of(self.length)}"
 
     @property
     def key(self) -> str:
-        """For the name of a file."""
+        """The name of the group in file names."""
         length = [] if self.length is None else [f"length-{self.length:g}"]
         return file_name(self.data, self.backbone, *length)
 
     @property
     def note(self) -> str:
-        """Whether its orders select patches."""
+        """A note if its orders select patches."""
         return next((f"Selection: {selection_of(row)}." for row in self.rows if row.is_selection), "")
 
 
 def groups_of(results: StudyResult) -> list[Group]:
-    """The groups of a study, in the order of its rows."""
+    """The groups of a study, in the sequence of its rows."""
     found: dict[tuple[str, str, float], list[Row]] = {}
     for row in results.rows:
         found.setdefault(case_of(row), []).append(row)
@@ -61,7 +61,7 @@ def groups_of(results: StudyResult) -> list[Group]:
 
 
 def label_of(row: Row) -> str:
-    """What a row is called within its group."""
+    """The name of a row within its group."""
     if row.learner is None:
         return row.start if row.control is None else row.control
     learned = f"{row.learner} from {row.start}"
@@ -69,21 +69,21 @@ def label_of(row: Row) -> str:
 
 
 def selection_of(row: Row) -> str:
-    """How many slots reach the readout."""
+    """How many slots reach the readout, in words."""
     return row.slots.words
 
 
 def records_of(row: Row, folder: Path) -> list[RunRecord]:
-    """The runs of a row that are there, by seed."""
+    """The existing runs of a row, by seed."""
     found = [RunFolder(folder / run) for run in row.runs]
     return [RunRecord.read(run) for run in found if run.is_finished]
 
 
 def length_column(results: StudyResult) -> list[Column]:
-    """The column of training lengths, where the study has several."""
+    """The column of training lengths; empty if the study has only one."""
     return [Column("training", "length", is_number=True)] if results.has_lengths else []
 
 
 def length_cell(results: StudyResult, length: float) -> list[Cell]:
-    """A cell of it."""
+    """A cell of that column; empty if there is none."""
     return [Cell(f"{length:g}x", length)] if results.has_lengths else []

@@ -25,16 +25,16 @@ from reorder_kit.reports.study_rows import Group, label_of, records_of
 from reorder_kit.studies.lengths import words_of
 from reorder_kit.studies.results import Row, StudyResult
 
-_SHIFT = "Learned orders, the mean over seeds: the slot in which each patch is read, where the patch is in the image."
+_SHIFT = "Learned orders, mean over seeds: the slot of each patch, at the place of the patch in the image."
 _COMPRESSIBILITY = (
-    f"Each point is an order in which models were trained from their first step. Across: the compressibility that the "
-    f"prior {PRIOR} gives it on training images, more to the right. Scores are levelled: what runs of one seed have in "
-    "common is taken out. Orders that leave patches out are not among them."
+    f"Each point is an order in which models were trained from the first step. Horizontal: its compressibility on "
+    f"training images by the prior {PRIOR}, higher to the right. Scores are leveled: what runs of one seed have in "
+    "common is removed. Orders that leave patches out are excluded."
 )
 _READING_LESS = (
-    "Mean score over seeds against what it costs to encode an image, where rows read different numbers of slots."
+    "Mean score over seeds against the cost of encoding an image, for rows that read different numbers of slots."
 )
-_SEARCH = "Means over seeds of what the learners tell of themselves."
+_SEARCH = "Means over seeds of the learners' own metrics."
 
 _Runs = Mapping[Row, Sequence[RunRecord]]
 
@@ -42,15 +42,15 @@ _Runs = Mapping[Row, Sequence[RunRecord]]
 def run_sections(
     results: StudyResult, groups: Sequence[Group], looks: Looks, folder: Path, host: PluginHost, places: Places = ()
 ) -> list[Section]:
-    """Playback, rank shifts, compressibility, influence, search and learning curves.
+    """Sections on playback, rank shifts, compressibility, influence, search and learning curves.
 
     Args:
         results: the study.
         groups: its rows.
-        looks: of rows, by their labels.
-        folder: where its run folders are.
-        host: opens their data.
-        places: where their data is now, if it is elsewhere.
+        looks: the looks of rows, by label.
+        folder: the folder with its run folders.
+        host: the plugins, which open their data.
+        places: where their data is now, if it has moved.
     """
     runs: _Runs = {row: found for row in results.rows if (found := records_of(row, folder))}
     opened = {group.key: _open(group, runs, host, places) for group in groups}
@@ -64,7 +64,7 @@ def run_sections(
             _COMPRESSIBILITY,
             [block for group in groups for block in _compressibility(results, group, runs, opened[group.key])],
         ),
-        Section("slots", "What the slots are worth", "", [*_influences(groups, runs, looks)]),
+        Section("slots", "How much the slots matter", "", [*_influences(groups, runs, looks)]),
         Section("reading-less", "Reading less", _READING_LESS, [*cost_blocks_of_study(runs, results.metric, looks)]),
         Section("search", "The search", _SEARCH, _searches(groups, learned, results.headline, looks)),
         Section(
@@ -77,7 +77,7 @@ def run_sections(
 
 
 def _open(group: Group, runs: _Runs, host: PluginHost, places: Places) -> OpenedRun | str | None:
-    """The data of a group, which all its runs share; None if none of them is there."""
+    """The data of a group, which all its runs share; None if none of the runs exists."""
     first = next((runs[row][0] for row in group.rows if row in runs), None)
     return None if first is None else open_if_there(first, host, places)
 
@@ -97,7 +97,7 @@ def _playback(
                 record = learned[row][0]
                 label = f"{group.name}: {label_of(row)}, seed {record.seed}"
                 tracks.append(track_of(record, label, data))
-    lead = "The path on which a model reads the patches, for the first seed of each learner."
+    lead = "The path along which a model reads the patches, for the first seed of each learner."
     return lead, player_of(tracks, "The order drawn over a test image, as the model sees it")
 
 
@@ -131,12 +131,12 @@ def _shift(group: Group, row: Row, records: Sequence[RunRecord]) -> Chart:
 
 def _compressibility(results: StudyResult, group: Group, runs: _Runs, opened: OpenedRun | str | None) -> list[Block]:
     if not isinstance(opened, OpenedRun):
-        return [] if opened is None else [Words(f"{group.name}: left out. {opened}.")]
+        return [] if opened is None else [Words(f"{group.name}: omitted. {opened}.")]
     kept: dict[str, list[RunRecord]] = {}
     for row in _rows(group, runs):
         kind = _kept_kind(row)
         if kind is not None:
-            # What leaves patches out is shorter, and no more compressible for that.
+            # An order that leaves patches out is shorter, but that does not make it more compressible.
             full = [record for record in runs[row] if record.final.is_full]
             kept.setdefault(kind, []).extend(full)
     scored = score_orders(kept, opened) if any(kept.values()) else []
@@ -144,7 +144,7 @@ def _compressibility(results: StudyResult, group: Group, runs: _Runs, opened: Op
 
 
 def _kept_kind(row: Row) -> str | None:
-    """What kind of order a row was trained in from its first step; None if it was not one."""
+    """The kind of order that a row was trained in from the first step; None if its order changed."""
     if row.control == LearnedStatic.name:
         return "learned, from scratch"
     if row.control == RandomFixed.name:
@@ -155,14 +155,14 @@ def _kept_kind(row: Row) -> str | None:
 def _scatter(results: StudyResult, group: Group, scored: Sequence[ScoredOrder]) -> Chart:
     correlation = correlate(scored)
     if correlation is None:
-        told = (
-            f"{len(scored)} orders: a correlation takes at least {FEWEST_ORDERS}."
+        words = (
+            f"{len(scored)} orders: a correlation needs at least {FEWEST_ORDERS}."
             if len(scored) < FEWEST_ORDERS
             else f"All {len(scored)} orders score the same, so there is no correlation."
         )
     else:
         touches = correlation.low <= 0 <= correlation.high
-        told = f"{correlation}{', not distinguishable from none' if touches else ''}."
+        words = f"{correlation}{', not distinguishable from none' if touches else ''}."
     points = [
         Point(
             each.group,
@@ -178,9 +178,9 @@ def _scatter(results: StudyResult, group: Group, scored: Sequence[ScoredOrder]) 
         group.name,
         points,
         x_axis=f"compressibility ({PRIOR})",
-        y_axis=f"test {results.metric}, levelled",
-        alt=f"Compressibility against test {results.headline} for {group.name}. {told}",
-        note=f"{told} {group.note}".strip(),
+        y_axis=f"test {results.metric}, leveled",
+        alt=f"Compressibility against test {results.headline} for {group.name}. {words}",
+        note=f"{words} {group.note}".strip(),
     )
 
 
@@ -214,8 +214,8 @@ def _searches(groups: Sequence[Group], learned: _Runs, headline: str, looks: Loo
 def _curves(groups: Sequence[Group], runs: _Runs, headline: str, looks: Looks) -> list[Chart]:
     charts = []
     for group in groups:
-        told = [row for row in _rows(group, runs) if row.control in (None, LearnedStatic.name)]
-        own = {label_of(row): runs[row] for row in told}
+        shown = [row for row in _rows(group, runs) if row.control in (None, LearnedStatic.name)]
+        own = {label_of(row): runs[row] for row in shown}
         found = learning_charts(f"curves-{group.key}", own, headline, looks) if own else []
         charts += [_titled(chart, group) for chart in found]
     return charts

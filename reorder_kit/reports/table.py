@@ -15,13 +15,13 @@ Tone = Literal["", "good", "neutral", "open", "warning"]
 
 @dataclass(frozen=True)
 class Cell:
-    """What stands in a place of a table.
+    """A cell of a table.
 
     Args:
-        text: what is shown.
-        value: what it is sorted by and what the CSV holds, with all digits; the text itself if not given.
-        tone: how it is marked.
-        series: number of the color of the run that it names, from 1; 0 for no mark.
+        text: the text on the page.
+        value: the value for sorting and for the CSV, with all digits; the text itself if not given.
+        tone: how the cell is marked.
+        series: number of the color of the run that the cell names, from 1; 0 for no mark.
     """
 
     text: str
@@ -31,7 +31,7 @@ class Cell:
 
     @property
     def key(self) -> str:
-        """The value as text; nothing for an empty cell."""
+        """The value as text; empty for an empty cell."""
         return self.text if self.value is None else str(self.value)
 
 
@@ -40,9 +40,9 @@ class Column:
     """A column of a table.
 
     Args:
-        heading: on the page.
-        key: in the CSV.
-        is_number: whether it is sorted by size, and set flush right.
+        heading: heading on the page.
+        key: heading in the CSV.
+        is_number: whether it is sorted numerically and right-aligned.
     """
 
     heading: str
@@ -52,7 +52,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """A table that can be sorted, with its CSV.
+    """A sortable table with its CSV.
 
     Args:
         name: of the CSV file, without its suffix; unique on the page.
@@ -70,10 +70,10 @@ class Table:
 
     def __post_init__(self) -> None:
         if any(len(row) != len(self.columns) for row in self.rows):
-            raise ValueError(f"a row of table {self.name!r} has not {len(self.columns)} cells")
+            raise ValueError(f"a row of table {self.name!r} does not have {len(self.columns)} cells")
 
     def csv(self) -> str:
-        """The cells' values, with a line of keys."""
+        """The values of the cells, below a line of keys."""
         out = io.StringIO()
         writer = csv.writer(out, lineterminator="\n")
         writer.writerow([column.key for column in self.columns])
@@ -82,7 +82,7 @@ class Table:
 
 
 def number(value: float | None, digits: int = 3, sign: bool = False) -> Cell:
-    """A figure, rounded on the page and whole in the CSV; an empty cell for None.
+    """A number cell, rounded on the page and with all digits in the CSV; an empty cell for None.
 
     >>> number(0.12345).text, number(0.12345).key
     ('0.123', '0.12345')
@@ -93,7 +93,7 @@ def number(value: float | None, digits: int = 3, sign: bool = False) -> Cell:
 
 
 def p_value(value: float) -> Cell:
-    """A p-value.
+    """A cell with a p-value.
 
     >>> p_value(0.0004).text
     '< 0.001'

@@ -1,1 +1,1 @@
-"""Studies: many runs, the controls beside them, and the statistics over their seeds."""
+"""Studies: many runs with controls, and statistics over their seeds."""

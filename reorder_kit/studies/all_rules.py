@@ -1,4 +1,4 @@
-"""``all-rules`` among the starts of a study: every order that a fixed rule gives for its grid."""
+"""The start ``all-rules`` of a study: every order that a fixed rule gives for its grid."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ _FIELD = f"starts.{ALL_RULES}"
 
 
 def with_all_rules(study: Study, host: PluginHost) -> tuple[Study, list[Problem]]:
-    """The study with every rule, transposed, flipped and reversed, in place of ``all-rules``; unchanged without it.
+    """Replace ``all-rules`` by every rule, transposed, flipped and reversed; a study without it is unchanged.
 
     Args:
-        study: as it was read.
-        host: whose orderings.
+        study: the study as read.
+        host: the plugins with the orderings.
 
     Returns:
-        The study, and why rules could not be listed. Then it has the first of them alone, so that the rest of it can
-        be checked.
+        The study, and the reasons why rules could not be listed. In that case it has only the first of them, so that
+        the rest can be checked.
     """
     if ALL_RULES not in study.starts:
         return study, []
@@ -37,14 +37,14 @@ def with_all_rules(study: Study, host: PluginHost) -> tuple[Study, list[Problem]
         names = ["row"]
         if not problems:
             sizes = " and ".join(f"{grid} of {name}" for grid, name in grids.items())
-            reason = f"the same orders are compared in all rows, and the grids are {sizes}"
-            problems = [Problem(_FIELD, reason, "make a study of each grid, or name the starts")]
+            reason = f"all rows must compare the same orders, but the grids are {sizes}"
+            problems = [Problem(_FIELD, reason, "make one study per grid, or name the starts")]
     rules = {name: Variant.model_validate(fixed_section(name, host)) for name in names}
     starts: dict[str, Variant] = {}
     for name, start in study.starts.items():
         starts |= rules if name == ALL_RULES else {name: start}
     problems += [
-        Problem(f"starts.{name}", f"is the name of another order among {ALL_RULES}", "give it another name")
+        Problem(f"starts.{name}", f"has the same name as another order in {ALL_RULES}", "give it another name")
         for name, start in study.starts.items()
         if name in rules and start.section != rules[name].section
     ]
@@ -52,7 +52,7 @@ def with_all_rules(study: Study, host: PluginHost) -> tuple[Study, list[Problem]
 
 
 def _grids(study: Study, host: PluginHost) -> tuple[dict[Grid, str], list[Problem]]:
-    """The grids of all models, each with one that has it. A recipe with mistakes is left to those who list them."""
+    """The grids of all models, each with a model that has it. Mistakes in recipes are reported elsewhere."""
     plain = study.model_copy(update={"starts": {"row": Variant.model_validate({"name": "row"})}})
     grids: dict[Grid, str] = {}
     for data, backbone in product(study.data, study.backbones):
@@ -65,5 +65,5 @@ def _grids(study: Study, host: PluginHost) -> tuple[dict[Grid, str], list[Proble
             reason = f"the grid of {backbone} on {data} is not known before the data is opened"
             return {}, [Problem(_FIELD, reason, "name the starts")]
         grids.setdefault(facts.grid, backbone)
-    # Without any grid every recipe has a mistake, which is told.
+    # Without any grid, every recipe has a mistake, which is reported elsewhere.
     return grids or {Grid(2, 2): ""}, []

@@ -15,19 +15,19 @@ from reorder_kit.studies.results import Row
 
 @dataclass(frozen=True)
 class AgainstBest:
-    """An order that was learned or chosen beside the best fixed one.
+    """The scores of a learned or chosen order and of the best fixed one.
 
-    The seeds with which the best order is chosen are those with which it is tested. Their luck is in both scores, so
-    the order that is chosen looks somewhat better on test images than it is with other seeds: the more so the larger
-    the pool. A gain over it holds in spite of that. A loss may be nothing else; so it has to show in ``held_out`` as
-    well, where no seed has a say in what it is compared with.
+    The best order is chosen with the same seeds that test it. Their luck is in both scores, so the chosen order looks
+    somewhat better on test images than it would with other seeds, the more so the larger the pool. A gain over it holds
+    in spite of that. A loss may be due to that alone, so it must also show in ``held_out``, where no seed influences
+    what it is compared with.
 
     Args:
         pool: places in the table, the best on validation first.
-        scores: of the order and of the best fixed one.
-        held_out: of the order and, for every seed, of the fixed order that the other half of the seeds would choose;
-            None with fewer than two seeds.
-        left_out: places of fixed rows that took no part.
+        scores: the scores of the order and of the best fixed one.
+        held_out: the scores of the order and, for every seed, of the fixed order that the other half of the seeds would
+            choose; None with fewer than two seeds.
+        left_out: places of fixed rows that were excluded.
     """
 
     pool: tuple[int, ...]
@@ -43,17 +43,17 @@ def against_best(
     image_scores: Sequence[ImageScores | None],
     higher_is_better: bool,
 ) -> AgainstBest | None:
-    """Choose the best of a pool and bring it together with a candidate, both with the seeds of its fixed pool.
+    """Choose the best of a pool and pair it with a candidate, both with the seeds of its fixed pool.
 
     Args:
         candidate: place of a row in the table.
         pool: places of fixed rows; at least one.
         rows: the table.
-        image_scores: of the table.
-        higher_is_better: whether a higher score is a better one.
+        image_scores: the image scores of the table.
+        higher_is_better: whether higher scores are better.
 
     Returns:
-        None where too little of the pool is there (:attr:`reorder_kit.studies.fixed_pool.FixedPool.is_enough`).
+        None if too little of the pool is finished (:attr:`reorder_kit.studies.fixed_pool.FixedPool.is_enough`).
     """
     found = fixed_pool(candidate, pool, rows)
     if not found.is_enough:
@@ -71,10 +71,10 @@ def _paired(
     image_scores: Sequence[ImageScores | None],
     higher_is_better: bool,
 ) -> PairedScores:
-    """Rows with some of the seeds that all of them have, in the sequence of the first row."""
+    """Restrict rows to given seeds, which all of them have, in the sequence of the first row."""
     own = [rows[place] for place in places]
     known = paired_scores(own, [image_scores[place] for place in places], higher_is_better)
-    assert known is not None  # they have these seeds
+    assert known is not None  # all rows have these seeds
     kept = [place for place, seed in enumerate(common_seeds(own)) if seed in seeds]
     images = None if known.images is None else tuple(each[kept] for each in known.images)
     return PairedScores(known.values[kept], images, higher_is_better)
@@ -83,13 +83,13 @@ def _paired(
 def _best_first(
     pool: Sequence[int], rows: Sequence[Row], seeds: Collection[int], higher_is_better: bool
 ) -> tuple[int, ...]:
-    """The pool by its mean on validation images over some seeds; equal ones by name."""
+    """The pool sorted by mean validation score over given seeds; ties by name."""
 
     def rank(place: int) -> tuple[float, str]:
         row = rows[place]
         mean = float(np.mean([score for score, seed in zip(row.validation, row.seeds, strict=True) if seed in seeds]))
         worse = -mean if higher_is_better else mean
-        return math.inf if math.isnan(mean) else round(worse, 12), row.start  # sums differ by their sequence
+        return math.inf if math.isnan(mean) else round(worse, 12), row.start  # sums depend on their sequence
 
     return tuple(sorted(pool, key=rank))
 
@@ -101,7 +101,7 @@ def _held_out(
     image_scores: Sequence[ImageScores | None],
     higher_is_better: bool,
 ) -> PairedScores | None:
-    """The candidate beside what the seeds of the other half would choose: every second seed is in one half."""
+    """The candidate paired with the choice of the other half of the seeds; every second seed is in one half."""
     seeds = pool.seeds
     if len(seeds) < 2:
         return None

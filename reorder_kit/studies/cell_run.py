@@ -1,4 +1,4 @@
-"""A run of a study as a piece of work: its folder says what became of it."""
+"""A run of a study as a unit of work: its outcome is recorded in its folder."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ class CellRun:
     """A run to be trained.
 
     Args:
-        cell: which.
+        cell: the cell of the study.
         recipe: its recipe, as plain data.
         folder: its run folder.
-        splits: the folder of the names of images, which runs with the same data share; None if it shares none.
-        is_smoke: take a few steps only.
+        splits: the folder with the names of images, shared by runs with the same data; None if it shares none.
+        is_smoke: train only a few steps.
     """
 
     cell: Cell
@@ -36,9 +36,9 @@ class CellRun:
         return str(self.cell)
 
     def train(self, host: PluginHost) -> None:
-        """Train it, or continue it. Why that cannot be done is noted here, since nobody may be waiting for it."""
+        """Train or continue the run. A failure is recorded in its folder, since the caller may no longer be waiting."""
         forget_failure(self.folder)
         try:
             train_in_folder(self.recipe, self.folder, host, str(self.folder), self.splits, self.is_smoke)
-        except Exception as error:  # a plugin's, too
+        except Exception as error:  # including errors of plugins
             note_failure(self.folder, Failure.of(error))

@@ -27,7 +27,7 @@ class RowKey:
         start: name of the starting order in the study.
         learner: name of the learner in the study; None if the start is used as it is.
         control: the control; None for the thing under test.
-        length: how many times as long as the recipe says it is trained.
+        length: training length as a multiple of the recipe's.
         origin: where the starting order comes from.
     """
 
@@ -41,7 +41,7 @@ class RowKey:
 
     @property
     def parts(self) -> tuple[str, ...]:
-        """The names, without those that are not there."""
+        """The names that are not None."""
         names = (self.data, self.backbone, folder_of(self.length), self.start, self.learner, self.control)
         return tuple(name for name in names if name is not None)
 
@@ -51,8 +51,8 @@ class Cell:
     """A run of a study.
 
     Args:
-        row: whose run it is.
-        seed: of weights, batches and whatever else is drawn, random starts included; the same for all rows.
+        row: the row it belongs to.
+        seed: seed of weights, batches and all other random numbers, including random starts; the same for all rows.
     """
 
     row: RowKey
@@ -60,12 +60,12 @@ class Cell:
 
     @property
     def path(self) -> PurePosixPath:
-        """The run folder, relative to that of the study."""
+        """The run folder, relative to the study's."""
         return PurePosixPath("cells", *self.row.parts, f"seed-{self.seed}")
 
     @property
     def after(self) -> Cell | None:
-        """The run whose order this one trains with from scratch; None if it waits for none."""
+        """The run whose order this one trains in from scratch; None if it depends on no other run."""
         row = self.row
         if row.control != LearnedStatic.name:
             return None
@@ -76,10 +76,10 @@ class Cell:
 
 
 def rows_of(study: Study, host: PluginHost) -> Iterator[RowKey]:
-    """Every row: the starts as they are, the learners with their controls, and random orders.
+    """Every row: the fixed starts, the learners with their controls, and random orders.
 
-    The fixed start is a row of its own, which learners share; so it is trained once. Random orders have no start. They
-    are filed under the first of the study, in which a model that was trained in random orders is evaluated.
+    The fixed start is a row of its own that learners share, so it is trained once. Random orders have no start. They
+    are filed under the study's first start, in which a model trained in random orders is evaluated.
     """
     of_learners = [control for control in study.controls if "learner" in CONTROLS[control].needs]
     origins = {name: origin_of(start.section, host) for name, start in study.starts.items()}
@@ -101,20 +101,20 @@ def rows_of(study: Study, host: PluginHost) -> Iterator[RowKey]:
 
 
 def cells_of(study: Study, host: PluginHost) -> list[Cell]:
-    """Every run, seed by seed, so that a study that was stopped has about as many of one row as of another."""
+    """Every run, seed by seed, so that a stopped study has about the same number of runs in each row."""
     rows = list(rows_of(study, host))
     return [Cell(row, seed) for seed in study.seeds for row in rows]
 
 
 def pool_of(study: Study, host: PluginHost) -> tuple[str, ...]:
-    """The starts among which the best fixed order is: those that the study names, or else all that are rules."""
+    """The starts from which the best fixed order is chosen: those that the study names, or else all rules."""
     if study.pool is not None:
         return study.pool
     return tuple(name for name, start in study.starts.items() if origin_of(start.section, host) == "rule")
 
 
 def is_left_out(study: Study, learner: str, control: str, host: PluginHost) -> bool:
-    """Whether a control means nothing for a learner: noise for a reward, where no reward is looked at."""
+    """Whether a control does not apply to a learner, such as a noise reward to one that uses no reward."""
     name = str(study.learners[learner].section.get("name"))
     known = name in host.order_learners
     return "reward" in CONTROLS[control].needs and known and not host.order_learners.get(name).uses_reward
@@ -125,12 +125,12 @@ def recipe_of(study: Study, cell: Cell, host: PluginHost, folder: Path) -> dict[
 
     Args:
         study: the study.
-        cell: which run.
-        host: tells which orderings draw at random.
-        folder: that of the study.
+        cell: the run.
+        host: the plugins, which know the random orderings.
+        folder: the folder of the study.
 
     Raises:
-        RecipeError: if the length of the row is no whole number of epochs or steps.
+        RecipeError: if the length of the row is not a whole number of epochs or steps.
     """
     row = cell.row
     data, backbone = study.data[row.data], study.backbones[row.backbone]
@@ -148,7 +148,7 @@ def recipe_of(study: Study, cell: Cell, host: PluginHost, folder: Path) -> dict[
         "order": order,
         "controls": [],
     }
-    # A learned order is trained from scratch as its start is, so that nothing but the order differs.
+    # A learned order is trained from scratch exactly like its start, so that only the order differs.
     of_learner = () if learner is None or row.control == LearnedStatic.name else learner.set.items()
     content = override(content, [*data.set.items(), *backbone.set.items(), *of_learner])
     if row.control is not None:
@@ -158,7 +158,7 @@ def recipe_of(study: Study, cell: Cell, host: PluginHost, folder: Path) -> dict[
 
 
 def _start(section: Mapping[str, Any], seed: int, host: PluginHost) -> dict[str, Any]:
-    """A start that draws at random draws another order for every seed, unless it names one."""
+    """A random start draws a different order for each seed unless it names a seed."""
     name = str(section.get("name"))
     drawn = host.orderings.get(name).drawn_with(seed) if name in host.orderings else {}
     return {**section, **{option: value for option, value in drawn.items() if option not in section}}

@@ -1,4 +1,4 @@
-"""Every mistake in a study before anything is trained: those of its recipes are told at the fields of the study."""
+"""Find every mistake in a study before training; mistakes in its recipes are reported at the study's fields."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from reorder_kit.studies.cells import Cell, RowKey, recipe_of, rows_of
 from reorder_kit.studies.study_file import SettingVariant, Study, read_study, unknown_starts
 
 MOST_ROWS = 1_000
-"""Of a study: each is checked before anything is trained."""
+"""The largest number of rows of a study: each is checked before anything is trained."""
 MOST_RUNS = 20_000
-"""Of a study: each is looked for whenever it is planned or continued."""
+"""The largest number of runs of a study: each is looked up whenever it is planned or continued."""
 
 
 @dataclass(frozen=True)
 class CheckedStudy:
-    """A study whose every recipe composes.
+    """A study whose recipes are all valid.
 
     Args:
         study: the study.
         headline: the metric of all its runs.
-        margin: the study's, or that of its task.
-        on_gpu: whether some of its runs use a GPU where there is one.
+        margin: the study's margin, or that of its task.
+        on_gpu: whether some of its runs use a GPU if available.
     """
 
     study: Study
@@ -44,9 +44,9 @@ def check_study(content: Mapping[str, Any], host: PluginHost, source: str, folde
 
     Args:
         content: the study as plain data.
-        host: the plugins there are.
-        source: what to call the study in messages.
-        folder: where its file is.
+        host: the available plugins.
+        source: name of the study in messages.
+        folder: the folder of its file.
 
     Raises:
         RecipeError: with every mistake.
@@ -60,7 +60,7 @@ def check_study(content: Mapping[str, Any], host: PluginHost, source: str, folde
         problems += [*unlisted, *unknown_starts(study)]
         mistaken = {problem.path.partition(".")[0] for problem in problems}
         problems += [
-            Problem(field, "is missing", "name one here or in the recipe")
+            Problem(field, "is missing", "set it here or in the recipe")
             for field in ("data", "backbones", "starts")
             if not getattr(study, field) and field not in mistaken
         ]
@@ -78,11 +78,11 @@ def check_study(content: Mapping[str, Any], host: PluginHost, source: str, folde
                 margins[task.margin] = row.data
                 on_gpu = on_gpu or experiment.recipe.train.device != "cpu"
     if len(headlines) > 1:
-        told = " and ".join(f"{headline} of {data}" for headline, data in headlines.items())
-        problems.append(Problem("data", f"the rows of a study share one headline metric, not {told}"))
+        listed = " and ".join(f"{headline} of {data}" for headline, data in headlines.items())
+        problems.append(Problem("data", f"the rows of a study share one headline metric, not {listed}"))
     elif len(margins) > 1 and study is not None and study.margin is None:
-        told = " and ".join(f"{margin:g} of {data}" for margin, data in margins.items())
-        problems.append(Problem("margin", f"the tasks have different margins, {told}", "say which one counts"))
+        listed = " and ".join(f"{margin:g} of {data}" for margin, data in margins.items())
+        problems.append(Problem("margin", f"the tasks have different margins, {listed}", "set the one to use"))
     if problems or study is None:
         raise RecipeError(list(dict.fromkeys(problems)), source)
     margin = next(iter(margins)) if study.margin is None else study.margin
@@ -91,10 +91,10 @@ def check_study(content: Mapping[str, Any], host: PluginHost, source: str, folde
 
 def _too_many(rows: int, seeds: int) -> list[Problem]:
     if rows > MOST_ROWS:
-        return [Problem("", f"the study has more than {MOST_ROWS:,} rows", "make several studies of it")]
+        return [Problem("", f"the study has more than {MOST_ROWS:,} rows", "split it into several studies")]
     if rows * seeds > MOST_RUNS:
-        reason = f"{rows} rows of {seeds} seeds are {rows * seeds:,} runs, and a study has {MOST_RUNS:,} at most"
-        return [Problem("seeds", reason, "take fewer seeds, or make several studies of it")]
+        reason = f"{rows} rows of {seeds} seeds are {rows * seeds:,} runs, but a study has at most {MOST_RUNS:,}"
+        return [Problem("seeds", reason, "use fewer seeds, or split it into several studies")]
     return []
 
 
@@ -104,9 +104,9 @@ def _at_fields_of_study(study: Study, row: RowKey, error: RecipeError) -> Iterat
 
 
 def _field_of_study(study: Study, row: RowKey, path: str) -> str:
-    """Where the study says what a field of a row's recipe is.
+    """The field of the study that sets a field of a row's recipe.
 
-    Controls have no options of their own, so what is wrong with them is wrong with the start or the learner.
+    Controls have no options, so a mistake in their recipe comes from the start or the learner.
     """
     if path == "lengths":
         return path

@@ -1,4 +1,4 @@
-"""The answers of a study: its questions, put to the statistics."""
+"""The answers of a study: statistical tests of its questions."""
 
 from __future__ import annotations
 
@@ -33,27 +33,25 @@ def compare(
     test: DecidingTest = "permutation",
     pool: Collection[str] | None = None,
 ) -> tuple[Comparison, ...]:
-    """Answer every question that a table allows, with the seeds that the rows of each have in common.
+    """Answer every question that a table allows, with the seeds that the compared rows have in common.
 
-    Whether rows differ is tested over seeds, on these test images
-    (:mod:`reorder_kit.statistics.deciding_test`). The interval of a difference is about other images, too; where
-    it holds 0 although the verdict is ``different``, the sentence says so.
-    Rows are equivalent only if that is shown for other seeds and for other images, pair by pair.
+    Whether rows differ is tested over seeds, on these test images (:mod:`reorder_kit.statistics.deciding_test`). The
+    interval of a difference also covers other images; if it contains 0 although the verdict is ``different``, the
+    sentence says so. Rows are equivalent only if every pair is shown to be equivalent for other seeds and other images.
 
-    The rows of ``order-matters`` stand in a comparison from the best to the worst. The difference of these two is that
-    of the extremes: with more than two rows it is expected to be above 0 even where no order matters, and only p allows
-    for that.
+    The rows of ``order-matters`` are sorted from best to worst, and the difference is between these extremes. With more
+    than two rows, it is expected to be above 0 even if the order does not matter; only p accounts for that.
 
     Args:
         rows: the table.
-        image_scores: for each row, what each test image contributed to the score with each seed; None where the metric
+        image_scores: for each row, the contribution of each test image to the score with each seed; None if the metric
             is not a mean over images.
-        margin: differences smaller than this are taken for none, in units of the metric.
-        alpha: level of the tests, after correction.
-        seed: of what is drawn.
-        higher_is_better: whether a higher score is a better one.
-        test: the one that decides.
-        pool: names of the starts among which the best fixed order is; if None, all that are rules.
+        margin: differences smaller than this count as none, in units of the metric.
+        alpha: significance level of the tests, after correction.
+        seed: seed of the resampling.
+        higher_is_better: whether higher scores are better.
+        test: the test that decides.
+        pool: names of the starts from which the best fixed order is chosen; if None, all rules.
     """
     terms = _Terms(margin, alpha, seed, test)
     matched = list(_matched(rows, image_scores, pool, higher_is_better))
@@ -73,7 +71,7 @@ def compare(
 
 @dataclass(frozen=True)
 class _Terms:
-    """How comparisons are decided."""
+    """The terms on which comparisons are decided."""
 
     margin: float
     alpha: float
@@ -87,11 +85,11 @@ class _Matched:
 
     Args:
         asked: the question.
-        rows: those that are compared.
-        scores: of these rows.
-        held_out: of ``best-fixed``, beside an order that other seeds chose; None of other questions.
-        pool: of ``best-fixed``, the fixed orders.
-        left_out: of ``best-fixed``, fixed orders that are far from finished.
+        rows: the compared rows.
+        scores: the scores of these rows.
+        held_out: for ``best-fixed``, the scores paired with an order that other seeds chose; None for other questions.
+        pool: for ``best-fixed``, the fixed orders.
+        left_out: for ``best-fixed``, fixed orders with too few finished runs.
     """
 
     asked: Asked
@@ -122,7 +120,7 @@ def _matched(
 
 
 def _p_of(matched: _Matched, test: DecidingTest, seed: int) -> float:
-    """The p of a test; of a loss against the best fixed order it is the larger of two."""
+    """The p-value of a test; for a loss against the best fixed order, the larger of two."""
     p = p_of(test, matched.scores.values, seed)
     if matched.asked.question != "best-fixed" or not _is_loss(matched.scores):
         return p
@@ -136,7 +134,7 @@ def _is_loss(scores: PairedScores) -> bool:
 
 
 def _corrected(asked: Sequence[Asked], p_values: Sequence[float]) -> list[float]:
-    """Every p after the correction for its question."""
+    """The p-values after correction within each question."""
     found = [1.0] * len(asked)
     for question in {each.question for each in asked}:
         places = [place for place, each in enumerate(asked) if each.question == question]
@@ -146,13 +144,13 @@ def _corrected(asked: Sequence[Asked], p_values: Sequence[float]) -> list[float]
 
 
 def _compare(matched: _Matched, rows: Sequence[Row], p: float, p_holm: float, terms: _Terms) -> Comparison:
-    """A comparison without its sentence."""
+    """Make a comparison without its sentence."""
     scores, question = matched.scores, matched.asked.question
     order = scores.best_first if question == "order-matters" else list(range(len(matched.rows)))
     first, second = order[0], order[-1]
     differences = scores.differences(first, second)
     verdict: Verdict = "not distinguishable"
-    # First, since a difference that is surely within the margin is taken for none, however sure it is.
+    # Checked first: a difference that is surely within the margin counts as none, even if it is significant.
     if all(_are_equivalent(each, terms) for each in (scores, matched.held_out) if each is not None):
         verdict = "equivalent"
     elif p_holm < terms.alpha:
@@ -178,9 +176,10 @@ def _compare(matched: _Matched, rows: Sequence[Row], p: float, p_holm: float, te
 
 
 def _seeds_needed(comparison: Comparison, scores: PairedScores, family: int, terms: _Terms) -> int | None:
-    """About how many seeds would tell; None if it was told, or they are enough.
+    """About how many seeds would settle the question; None if it is settled, or there are enough.
 
-    Where the difference is as clear as so few seeds allow, those that allow more; else those that tell the margin.
+    If the difference is as clear as so few seeds allow, the number that allows more; otherwise the number that can
+    detect the margin.
     """
     if comparison.verdict != "not distinguishable":
         return None
@@ -194,16 +193,16 @@ def _seeds_needed(comparison: Comparison, scores: PairedScores, family: int, ter
 
 
 def _are_equivalent(scores: PairedScores, terms: _Terms) -> bool:
-    """Whether every pair of rows is surely within the margin, for other seeds and for other images."""
+    """Whether every pair of rows is surely within the margin, for other seeds and other images."""
     pairs = list(combinations(range(scores.values.shape[1]), 2))
-    # All pairs over seeds come first: that takes little, and mostly decides.
+    # Seeds are checked first for all pairs: that is cheap and usually decides.
     return all(equivalence_test(scores.differences(*pair), terms.margin) < terms.alpha for pair in pairs) and all(
         _holds_for_other_images(scores, pair, terms) for pair in pairs
     )
 
 
 def _holds_for_other_images(scores: PairedScores, pair: tuple[int, int], terms: _Terms) -> bool:
-    """Two one-sided tests at alpha are an interval of level 1 - 2 alpha within the margin."""
+    """Two one-sided tests at alpha: the interval of level 1 - 2 alpha must be within the margin."""
     differences = scores.image_differences(*pair)
     if differences is None or min(differences.shape) < 2:
         return True

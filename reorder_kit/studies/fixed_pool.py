@@ -1,4 +1,4 @@
-"""Which fixed orders take part in the choice of the best one, and with which seeds."""
+"""The fixed orders from which the best one is chosen, and the seeds that are used."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ class FixedPool:
     """The part of a pool that can be compared with an order.
 
     Args:
-        kept: places in the table.
+        kept: places of the rows that are compared.
         left_out: places of rows with fewer than half of the order's seeds, or without all validation scores.
-        seeds: those that the order and all kept rows have. They choose the best order, and they test it.
+        seeds: the seeds that the order and all kept rows have. They choose the best order and test it.
     """
 
     kept: tuple[int, ...]
@@ -25,12 +25,12 @@ class FixedPool:
 
     @property
     def is_enough(self) -> bool:
-        """Whether its best order speaks for the pool: at least half of it is kept, and there are common seeds."""
+        """Whether its best order represents the pool: at least half of the pool is kept, and there are common seeds."""
         return len(self.kept) >= len(self.left_out) and bool(self.seeds)
 
 
 def fixed_pool(candidate: int, pool: Sequence[int], rows: Sequence[Row]) -> FixedPool:
-    """Leave out what is far from finished, so that one such row does not take the seeds of all others away.
+    """Leave out rows with too few finished runs, so that one such row does not remove the seeds of all others.
 
     Args:
         candidate: place of the row that is compared with the pool.
@@ -44,10 +44,10 @@ def fixed_pool(candidate: int, pool: Sequence[int], rows: Sequence[Row]) -> Fixe
 
 
 def shared(row: Row, seeds: set[int]) -> int:
-    """How many of some seeds a row has."""
+    """How many of the given seeds a row has."""
     return len(seeds & set(row.seeds))
 
 
 def has_validation(row: Row) -> bool:
-    """Whether a validation score is known of every seed."""
+    """Whether the row has a validation score for every seed."""
     return len(row.validation) == len(row.seeds)

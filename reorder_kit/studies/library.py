@@ -1,4 +1,4 @@
-"""The studies that come with the package."""
+"""The shipped studies."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ def study_names() -> list[str]:
 
 
 def find_study(study: str) -> tuple[dict[str, Any], Path]:
-    """The content of a study, not yet checked, and where its file is.
+    """The unchecked content of a study, and the folder of its file.
 
     Args:
-        study: a file, or the name of a shipped study. ``studies/quick.yaml`` is found without a checkout, too.
+        study: a file, or the name of a shipped study. ``studies/quick.yaml`` is also found without a checkout.
 
     Raises:
         ReorderKitError: if it is neither.

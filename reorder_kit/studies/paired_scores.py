@@ -1,4 +1,4 @@
-"""Scores of several rows with the seeds that all of them have."""
+"""Scores of several rows with their common seeds."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ ImageScores = Float[NDArray[np.floating], "seed image"]
 
 @dataclass(frozen=True)
 class PairedScores:
-    """What rows scored, seed by seed.
+    """The scores of rows, seed by seed.
 
     Args:
         values: the headline metric.
-        images: what each image contributed to it, for every row; None where that is not known of all rows, or they
-            were not tested on the same images.
-        higher_is_better: whether a higher score is a better one.
+        images: the contribution of each image, for every row; None if that is not known for all rows, or they were not
+            tested on the same images.
+        higher_is_better: whether higher scores are better.
     """
 
     values: Float[NDArray[np.float64], "seed row"]
@@ -33,27 +33,27 @@ class PairedScores:
 
     @property
     def seeds(self) -> int:
-        """How many all rows have."""
+        """The number of common seeds."""
         return len(self.values)
 
     @property
     def spread(self) -> float:
-        """The standard deviation over seeds of a difference of two rows, of at least two seeds."""
+        """The standard deviation over seeds of the difference of two rows; needs at least two seeds."""
         return math.sqrt(2 * error_variance(self.values))
 
     @property
     def best_first(self) -> list[int]:
-        """The rows from the best mean to the worst; equal ones in their sequence."""
+        """The rows from the best mean to the worst; ties in their sequence."""
         means = self.values.mean(axis=0)
         return [int(place) for place in np.argsort(-means if self.higher_is_better else means, kind="stable")]
 
     def differences(self, first: int, second: int) -> list[float]:
-        """By how much the first is better than the second, for every seed."""
+        """How much better the first row is than the second, for every seed."""
         first, second = (first, second) if self.higher_is_better else (second, first)
         return [float(difference) for difference in self.values[:, first] - self.values[:, second]]
 
     def image_differences(self, first: int, second: int) -> ImageScores | None:
-        """The same for every image."""
+        """How much better the first row is than the second, for every seed and image."""
         first, second = (first, second) if self.higher_is_better else (second, first)
         return None if self.images is None else self.images[first] - self.images[second]
 
@@ -61,19 +61,19 @@ class PairedScores:
 def paired_scores(
     rows: Sequence[Row], image_scores: Sequence[ImageScores | None], higher_is_better: bool = True
 ) -> PairedScores | None:
-    """Bring rows together; None if no seed is common to all.
+    """Pair the scores of rows; None if they have no common seed.
 
     Args:
         rows: at least one.
-        image_scores: of the same rows.
-        higher_is_better: whether a higher score is a better one.
+        image_scores: the image scores of the same rows.
+        higher_is_better: whether higher scores are better.
 
     Raises:
-        ValueError: if scores of a row are not those of its seeds.
+        ValueError: if the scores of a row do not match its seeds.
     """
     for row, scores in zip(rows, image_scores, strict=True):
         if len(row.score.values) != len(row.seeds) or (scores is not None and len(scores) != len(row.seeds)):
-            raise ValueError(f"scores of {row.backbone} from {row.start} are not those of its {len(row.seeds)} seeds")
+            raise ValueError(f"the scores of {row.backbone} from {row.start} do not match its {len(row.seeds)} seeds")
     common = common_seeds(rows)
     if not common:
         return None
@@ -85,7 +85,7 @@ def paired_scores(
 
 
 def common_seeds(rows: Sequence[Row]) -> list[int]:
-    """The seeds that all rows have, in the sequence of the first.
+    """The seeds that all rows have, in the sequence of the first row.
 
     Args:
         rows: at least one.

@@ -1,4 +1,4 @@
-"""What a study is going to do: its rows, how many runs they take, and what can be said with so many seeds."""
+"""The plan of a study: its rows, its number of runs, and what its seeds can show."""
 
 from __future__ import annotations
 
@@ -19,28 +19,28 @@ from reorder_kit.studies.study_file import Study, unmatched
 _QUESTIONS: dict[Question, str] = {
     "best-fixed": "is a learned or chosen order better than the best fixed one",
     "order-matters": "do fixed orders differ",
-    "learning-helps": "is a learner better than its start, kept",
+    "learning-helps": "is a learner better than its fixed start",
     "order-holds-up": "is a learned order, from scratch, better than its start",
-    "control": "does what cannot work leave the start as it is",
+    "control": "do negative controls stay at the start's score",
 }
 
 
 _MOST_NAMED = 8
-"""Fixed orders that are listed."""
+"""The largest number of fixed orders that are listed."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a study is going to do.
+    """The plan of a study.
 
     Args:
-        rows: its table.
-        seeds: runs of each row.
-        comparisons: how many there are, by question that is asked.
-        left_out: controls that mean nothing for a learner, in words.
-        warnings: what so few seeds cannot tell, and what is not the same on both sides of a comparison.
-        pool: names of the starts among which the best fixed order is.
-        lengths: at which training lengths all is repeated.
+        rows: its rows.
+        seeds: number of runs of each row.
+        comparisons: number of comparisons by question.
+        left_out: sentences about controls that do not apply to a learner.
+        warnings: questions that so few seeds cannot answer, and settings that differ between the sides of a comparison.
+        pool: names of the starts from which the best fixed order is chosen.
+        lengths: training lengths at which everything is repeated.
     """
 
     rows: tuple[RowKey, ...]
@@ -53,30 +53,30 @@ class Plan:
 
     @property
     def runs(self) -> int:
-        """How many runs that takes."""
+        """The number of all runs."""
         return len(self.rows) * self.seeds
 
     @property
     def of_lengths(self) -> str:
-        """The training lengths, to be said after the seeds; nothing if there is one alone."""
+        """The training lengths, to append to the number of seeds; empty if there is only one."""
         return f" at {' and '.join(map(words_of, self.lengths))}" if len(self.lengths) > 1 else ""
 
     @property
     def questions(self) -> list[str]:
-        """What is asked, each with the number of comparisons."""
+        """The questions, each with its number of comparisons."""
         asked = [f"{_QUESTIONS[question]}: {_times(count)}" for question, count in self.comparisons.items()]
         return [asked[0], self._pool_in_words, *asked[1:]] if "best-fixed" in self.comparisons else asked
 
     @property
     def _pool_in_words(self) -> str:
-        """What the best fixed order is chosen from; long lists are cut short."""
+        """What the best fixed order is chosen from; long lists are shortened."""
         if len(self.pool) == 1:
             return f"the only fixed order is {self.pool[0]}"
         shown = self.pool if len(self.pool) <= _MOST_NAMED else (*self.pool[: _MOST_NAMED - 1], "...", self.pool[-1])
         return f"the best fixed order is chosen on validation images from {len(self.pool)}: {', '.join(shown)}"
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """The plan as JSON data."""
         rows = [
             {
                 "data": row.data,
@@ -99,7 +99,7 @@ class Plan:
 
 
 def plan_of(study: Study, host: PluginHost) -> Plan:
-    """The plan of a study."""
+    """Make the plan of a study."""
     rows = tuple(rows_of(study, host))
     pool = pool_of(study, host)
     asked = questions_of(rows, pool)

@@ -1,4 +1,4 @@
-"""What a study asks of its table: which rows are compared, and to what end."""
+"""The questions of a study: which rows are compared, and why."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from reorder_kit.studies.results import Origin, Question
 
 
 class NamedRow(Protocol):
-    """Where a row stands in the grid of a study, as :class:`reorder_kit.studies.results.Row` says."""
+    """The position of a row in the grid of a study, as in :class:`reorder_kit.studies.results.Row`."""
 
     @property
     def data(self) -> str:
@@ -36,7 +36,7 @@ class NamedRow(Protocol):
 
     @property
     def length(self) -> float:
-        """How many times as long as the recipe says it is trained."""
+        """The training length as a multiple of the recipe's."""
 
     @property
     def origin(self) -> Origin:
@@ -45,11 +45,11 @@ class NamedRow(Protocol):
 
 @dataclass(frozen=True)
 class Asked:
-    """A question, and whom it concerns.
+    """A question about particular rows.
 
     Args:
-        question: which.
-        rows: indices in the table; of a pair, the first is compared with the second; of ``best-fixed``, the first is
+        question: the question.
+        rows: indices in the table; in a pair, the first is compared with the second; for ``best-fixed``, the first is
             compared with the best of the others.
     """
 
@@ -60,24 +60,23 @@ class Asked:
 def questions_of(rows: Sequence[NamedRow], pool: Collection[str] | None = None) -> list[Asked]:
     """Every comparison that a table allows, question by question, in the sequence of the table.
 
-    * ``best-fixed``: an order that was learned or chosen with the best fixed order of the same model, data and length.
-      Learned are the orders of learners, in their own run and from scratch; chosen are starts that a prior, a race or a
-      person with a file gave, unless the pool names them. Where the pool is the start of a learner alone, the other
-      questions ask the same.
-    * ``order-matters``: all fixed orders of a model on its data, together. Random orders are none, and neither are
-      those that a prior or a race chose.
-    * ``learning-helps``: a learner with the order it started from, kept.
-    * ``order-holds-up``: a learned order, trained in from scratch, with the same fixed order.
-    * ``control``: every other control with the fixed order it is filed under. None of them is expected to be better.
-      Noise for a reward teaches nothing; if it helps, so does trying orders as such, whatever the reward says. A
-      random order for every batch is no order to learn from; if it helps, it does as augmentation would. A random
-      order, kept, was chosen by nothing; if it is better, nearly any order is, and a learner's gain says little.
+    * ``best-fixed``: a learned or chosen order against the best fixed order of the same model, data and length.
+      Learned are the orders of learners, in their own run and from scratch. Chosen are starts from a prior, a race or a
+      file, unless the pool names them. If the pool is only the start of a learner, the other questions cover this one.
+    * ``order-matters``: all fixed orders of a model on its data, together, without random orders and those chosen by a
+      prior or a race.
+    * ``learning-helps``: a learner against its fixed start.
+    * ``order-holds-up``: a learned order, trained in from scratch, against the same fixed start.
+    * ``control``: every other control against the fixed order it is filed under. None of them is expected to be better.
+      A noise reward teaches nothing; if it helps, trying orders helps in itself, whatever the reward. A random order
+      for every batch leaves no order to learn from; if it helps, it acts as augmentation. A fixed random order was not
+      chosen for anything; if it is better, nearly any order is, and a learner's gain says little.
 
-    What has no counterpart in the table is not asked about.
+    Rows without a counterpart in the table are not compared.
 
     Args:
         rows: the table.
-        pool: names of the starts among which the best fixed order is; if None, all that are rules.
+        pool: names of the starts from which the best fixed order is chosen; if None, all rules.
     """
     asked = (_about(rows, question) for question in _OF_A_ROW)
     return list(chain(_best_fixed(rows, pool), _order_matters(rows), *asked))

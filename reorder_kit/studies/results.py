@@ -1,4 +1,4 @@
-"""What came out of a study: the content of its ``study.json``."""
+"""The results of a study: the content of its ``study.json``."""
 
 from __future__ import annotations
 
@@ -29,20 +29,20 @@ class Row:
         start: name of the starting order in the study.
         learner: name of the learner in the study; None if the start is used as it is.
         control: the control, as in a recipe's ``controls``; None for the thing under test.
-        score: the headline metric on test images; its values are those of ``seeds``, in that order.
-        seeds: those that finished.
+        score: the headline metric on test images; its values follow the order of ``seeds``.
+        seeds: the seeds whose runs finished.
         runs: the run folders of the seeds, relative to the folder of the study.
-        reached_slots: slots that can reach the readout; None where patches are ordered again before a later block.
+        reached_slots: slots that can reach the readout; None if patches are ordered again before a later block.
         num_slots: all slots in use.
-        is_selection: whether some patches cannot reach the readout, so that an order chooses which patches are seen.
+        is_selection: whether some patches cannot reach the readout, so that an order selects patches.
         seconds: mean time of a run.
         left_out: patches that the order of the first seed leaves without a slot.
         spread: mean over seeds of how much the orders of images differ: their mean Kendall distance to their consensus;
-            None where one order serves all images.
-        validation: the headline metric on validation images with each seed; empty where it is not known.
+            None if all images have the same order.
+        validation: the headline metric on validation images with each seed; empty if unknown.
         origin: where the starting order comes from: a ``rule``, one that is ``random``, a ``file``, or ``chosen`` by a
             prior or a race.
-        length: how many times as long as the recipe says it was trained.
+        length: training length as a multiple of the recipe's.
     """
 
     data: str
@@ -67,42 +67,41 @@ class Row:
 
     @property
     def slots(self) -> SlotsRead:
-        """How many slots and patches are read."""
+        """The numbers of slots and patches that are read."""
         return SlotsRead(self.reached_slots, self.num_slots, self.left_out)
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """What a study says to one question.
+    """The answer of a study to one question.
 
     Args:
         question: ``best-fixed``: is a learned or chosen order better than the best fixed one? ``order-matters``: do
             fixed orders differ? ``learning-helps``: is the learner better than its start, fixed? ``order-holds-up``: is
-            the learned order, from scratch, better than the start? ``control``: does what cannot work leave the start
-            as it is?
+            the learned order, from scratch, better than the start? ``control``: do negative controls stay at the
+            start's score?
         data: name of the data in the study.
         backbone: name of the backbone in the study.
-        rows: indices in the study's table; of a pair, the first is compared with the second; fixed orders stand from
-            the best to the worst.
-        difference: by how much the first is better than the second over paired seeds, or for more than two rows the
-            best than the worst; its values are those of the seeds that all rows have.
-        effect_size: mean of the paired differences over their standard deviation (Cohen's d_z); None where it is not
-            defined.
-        p: of the test that decides. A loss against the best fixed order has to show, too, where each half of the seeds
-            is compared with the order that the other half chose: of the two p it is the larger one.
-        p_holm: after Holm's correction over all comparisons of the study with the same question.
-        margin: differences smaller than this are taken for none, in units of the metric.
+        rows: indices in the study's table; in a pair, the first is compared with the second; fixed orders are sorted
+            from best to worst.
+        difference: how much better the first is than the second over paired seeds or, for more than two rows, the best
+            than the worst; its values are those of the common seeds.
+        effect_size: mean of the paired differences over their standard deviation (Cohen's d_z); None if undefined.
+        p: p-value of the test that decides. A loss against the best fixed order must also show when each half of the
+            seeds is compared with the order that the other half chose: p is the larger of the two.
+        p_holm: p after Holm's correction over all comparisons of the study with the same question.
+        margin: differences smaller than this count as none, in units of the metric.
         verdict: ``equivalent`` if the difference is surely within the margin, each comparison at alpha; else
             ``different`` if p_holm is below alpha, else ``not distinguishable``.
         sentence: the verdict in words, with figures.
-        other_p: of the test that does not decide, before correction; None where it was not made.
-        pool: of ``best-fixed``, indices of the fixed orders of which the second row is the best; the best on validation
-            stands first.
-        left_out: of ``best-fixed``, indices of fixed orders that are not in the pool yet, with fewer than half of the
+        other_p: p-value of the test that does not decide, before correction; None if it was not run.
+        pool: for ``best-fixed``, indices of the fixed orders of which the second row is the best; the best on
+            validation comes first.
+        left_out: for ``best-fixed``, indices of fixed orders that are not yet in the pool, with fewer than half of the
             first row's seeds, or without all validation scores.
-        seeds_needed: about how many seeds would tell the difference, or one of the margin where it is not clear; None
-            where there are enough.
-        length: how many times as long as the recipe says its rows were trained.
+        seeds_needed: about how many seeds would show the difference, or one the size of the margin if it is unclear;
+            None if there are enough.
+        length: training length of its rows as a multiple of the recipe's.
     """
 
     question: Question
@@ -127,7 +126,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Failure:
-    """A run that could not be finished.
+    """A run that failed.
 
     Args:
         run: its folder, relative to the folder of the study.
@@ -141,22 +140,22 @@ class Failure:
 
 
 class StudyResult(VersionedRecord):
-    """The content of ``study.json``: a study, finished or so far.
+    """The content of ``study.json``: the results of a study, complete or so far.
 
     Args:
         name: name of the study.
         headline: the metric of all figures.
-        higher_is_better: whether a higher headline is a better one.
-        margin: differences smaller than this are taken for none, in units of the metric.
-        alpha: level of the tests, after correction.
+        higher_is_better: whether higher scores are better.
+        margin: differences smaller than this count as none, in units of the metric.
+        alpha: significance level of the tests, after correction.
         rows: the table.
-        comparisons: answers, by question.
-        verdict: the answers that matter in a few sentences.
-        failures: what is missing.
-        unfinished: number of runs that were not trained yet.
-        commands: how it was made.
-        environment: what its first run ran on, without the command; None before a run is finished.
-        test: the one that decides.
+        comparisons: the answers, by question.
+        verdict: the main answers in a few sentences.
+        failures: runs that failed.
+        unfinished: number of runs not trained yet.
+        commands: the commands that made it.
+        environment: the environment of its first run, without the command; None before a run is finished.
+        test: the test that decides.
     """
 
     version = 1
@@ -177,7 +176,7 @@ class StudyResult(VersionedRecord):
 
     @property
     def metric(self) -> Headline:
-        """The headline, with its direction."""
+        """The headline metric with its direction."""
         return Headline(self.headline, self.higher_is_better)
 
     @property

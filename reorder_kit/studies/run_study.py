@@ -1,4 +1,4 @@
-"""A study from start to end: train what is missing, wherever it is trained, and sum up."""
+"""Run a study from start to end: train the missing runs, here or elsewhere, and summarize."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ from reorder_kit.studies.summary import Summary
 
 @dataclass(frozen=True)
 class CellReport:
-    """A run has ended.
+    """A run that has ended.
 
     Args:
-        cell: which.
-        failure: why it is not finished; None if it is.
+        cell: the run.
+        failure: why it failed; None if it finished.
     """
 
     cell: Cell
@@ -40,18 +40,18 @@ class CellReport:
 
 
 Progress = Callable[[int, int], AbstractContextManager[Callable[[CellReport], None]]]
-"""Given how many runs there are and how many of them are finished, what is told of each that ends."""
+"""Given the numbers of all runs and of finished ones, a context that yields a callback for each run that ends."""
 
 
 @dataclass(frozen=True)
 class StudyOutcome:
-    """What a command has done for a study.
+    """The outcome of a command for a study.
 
     Args:
-        plan: what there is to be done in all.
-        finished: runs that had been finished before.
-        failures: what could not be trained.
-        results: what came out; None if the study was planned or tried only.
+        plan: the plan of the study.
+        finished: number of runs that had already finished.
+        failures: runs that failed.
+        results: the results; None if the study was only planned or smoke-tested.
     """
 
     plan: Plan
@@ -60,7 +60,7 @@ class StudyOutcome:
     results: StudyResult | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """The outcome as JSON data."""
         if self.results is not None:
             return self.results.as_dict()
         failures = [asdict(failure) for failure in self.failures]
@@ -74,8 +74,8 @@ class StudyRun:
     Args:
         checked: the study.
         folder: its folder.
-        host: the plugins; processes load them anew.
-        command: how it was called.
+        host: the plugins; worker processes load them again.
+        command: the command or call, for the record.
     """
 
     checked: CheckedStudy
@@ -93,18 +93,20 @@ class StudyRun:
         command: str,
         device: str | None = None,
     ) -> StudyRun:
-        """A study by file, name or content, checked as a whole.
+        """Open a study by file, name or content, and check all of it.
 
         Args:
-            study: a file, the name of a shipped study, or a study's content, whose files are looked for from here.
-            changes: fields to be replaced, and their new values.
+            study: a file, the name of a shipped study, or a study's content, whose paths are relative to the working
+                directory.
+            changes: fields to replace, with their new values.
             out: its folder; ``runs/NAME`` if not given.
             host: the plugins.
-            command: how it was called.
-            device: ``train.device`` of all runs; as their recipe says if not given.
+            command: the command or call, for the record.
+            device: ``train.device`` of all runs; as in their recipe if not given.
 
         Raises:
-            ReorderKitError: if there is no such study, with every mistake in it, or if the folder holds another one.
+            ReorderKitError: if the study does not exist, listing every mistake in it, or if the folder holds another
+                study.
         """
         if isinstance(study, Mapping):
             content, place, source = study, Path(), "study"
@@ -120,29 +122,29 @@ class StudyRun:
 
     @property
     def cells(self) -> list[Cell]:
-        """All runs."""
+        """All runs of the study."""
         return cells_of(self.checked.study, self.host)
 
     @property
     def plan(self) -> Plan:
-        """What there is to be done in all."""
+        """The plan of the study."""
         return plan_of(self.checked.study, self.host)
 
     def missing(self) -> list[Cell]:
-        """Runs that are not finished."""
+        """The runs that are not finished."""
         return [cell for cell in self.cells if not self.folder.run(cell).is_finished]
 
     def perform(self, place: Place, progress: Progress, is_tried_first: bool, is_dry: bool) -> StudyOutcome:
-        """Try the rows if that is asked for, and train the study if none of them failed.
+        """Smoke-test the rows if requested, and train the study if none of them failed.
 
         Args:
-            place: where.
-            progress: follows what is done.
-            is_tried_first: take a few steps of every row first.
+            place: where to train.
+            progress: shows the progress.
+            is_tried_first: train a few steps of every row first.
             is_dry: train nothing else.
 
         Raises:
-            ReorderKitError: as :meth:`train`.
+            ReorderKitError: as for :meth:`train`.
         """
         done = StudyOutcome(self.plan, finished=len(self.cells) - len(self.missing()))
         if is_dry and not is_tried_first:
@@ -158,14 +160,14 @@ class StudyRun:
         return replace(done, failures=results.failures, results=results)
 
     def train(self, executor: Executor[CellRun], tell: Callable[[CellReport], None]) -> StudyResult:
-        """Train what is missing; what cannot be trained does not stop the others.
+        """Train the missing runs; failed runs do not stop the others.
 
         Args:
-            executor: where.
+            executor: where to train.
             tell: called for each run that ends.
 
         Raises:
-            ReorderKitError: if the folder holds something else, or another process is at work in it.
+            ReorderKitError: if the folder holds something else, or another process is using it.
         """
         with self.folder.held_for(self.checked.study):
             summary = Summary(self.checked, self.folder, self.cells, self.command)
@@ -174,21 +176,21 @@ class StudyRun:
                     for report in self._train(self.missing(), self.folder, executor, is_smoke=False):
                         tell(report)
                         summary.write_now_and_then()
-            except BaseException:  # stopped by a person, too
-                with suppress(ReorderKitError):  # what is told is the stop
+            except BaseException:  # including a stop by the user
+                with suppress(ReorderKitError):  # report the stop instead
                     summary.write_if_quick()
                 raise
             return summary.write()
 
     def smoke(self, executor: Executor[CellRun], tell: Callable[[CellReport], None]) -> list[Failure]:
-        """Take a few steps with the first seed of every row, in a folder that is thrown away.
+        """Train a few steps with the first seed of every row, in a temporary folder.
 
         Args:
-            executor: where.
+            executor: where to train.
             tell: called for each run that ends.
 
         Returns:
-            What cannot be trained.
+            The rows that failed.
         """
         seed = self.checked.study.seeds[0]
         with self.folder.held_for(self.checked.study):
@@ -224,6 +226,6 @@ class StudyRun:
         ]
         for ended in work_through(runs, executor, is_ready):
             run = ended.work
-            if ended.failure is not None:  # its process was killed; what else goes wrong, the run notes itself
+            if ended.failure is not None:  # its process was killed; the run records all other failures itself
                 note_failure(run.folder, ended.failure)
             yield CellReport(run.cell, folder.failure(run.cell))

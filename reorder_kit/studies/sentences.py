@@ -1,4 +1,4 @@
-"""A comparison in words."""
+"""Sentences about comparisons."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ def sentence(comparison: Comparison, words: Wording, could_tell: bool) -> str:
     """The verdict of a comparison, with figures.
 
     Args:
-        comparison: the comparison; its own sentence plays no part.
+        comparison: the comparison; its own sentence is ignored.
         words: names and figures of the table.
-        could_tell: whether there are seeds enough for the clearest difference to be called one.
+        could_tell: whether there are enough seeds to show even the clearest difference.
     """
     said = _of_all(comparison, words) if comparison.question == "order-matters" else _of_pair(comparison, words)
     parts = [f"{words.case(comparison)}: {said}"]
@@ -22,14 +22,14 @@ def sentence(comparison: Comparison, words: Wording, could_tell: bool) -> str:
         parts.append(
             f"a difference of {words.margin(comparison)} is not ruled out"
             if could_tell
-            else f"{words.seeds(comparison)} could not have told"
+            else f"{words.seeds(comparison)} cannot show a difference"
         )
         if few := words.too_few(comparison):
             parts.append(few)
     if left_out := words.left_out(comparison.rows[0], comparison.left_out):
         parts.append(left_out)
     if read := words.selection(comparison):
-        parts.append(f"{read}: an order is a selection of patches here")
+        parts.append(f"{read}: an order also selects patches here")
     return "; ".join(parts)
 
 
@@ -55,7 +55,7 @@ def _of_pair(comparison: Comparison, words: Wording) -> str:
     first, second = comparison.rows
     what = f"{words.row(first)} scores {words.score(first, comparison)}"
     is_best = comparison.question == "best-fixed"
-    other = words.best_fixed(comparison) if is_best else f"{words.row(second)}, kept"
+    other = words.best_fixed(comparison) if is_best else f"{words.row(second)}, kept fixed"
     seeds = words.seeds(comparison)
     if comparison.verdict == "equivalent":
         return f"{what}, within ±{words.margin(comparison)} of {other} (equivalence shown, {seeds})"

@@ -1,4 +1,4 @@
-"""Where the starting orders of a study come from: which are fixed rules, and which were chosen."""
+"""The origin of a study's starting orders: fixed rules, random orders, files, or choices."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from reorder_kit.studies.results import Origin
 
 
 def origin_of(section: Mapping[str, Any], host: PluginHost) -> Origin:
-    """Where a starting order comes from.
+    """Determine where a starting order comes from.
 
     * ``rule``: an ordering that follows a rule.
-    * ``random``: one that draws at random, with another seed for each run or not.
-    * ``file``: an order that was written down; nobody knows how it was found.
+    * ``random``: an ordering that draws at random, with a different seed for each run or not.
+    * ``file``: an order from a file; how it was found is unknown.
     * ``chosen``: by a prior or a race, which look at data or trained models.
 
     Args:
-        section: what ``order.start`` of a recipe would say.
-        host: tells which orderings draw at random.
+        section: the content of ``order.start`` in a recipe.
+        host: the plugins, which know the random orderings.
     """
     if "prior" in section or "race" in section:
         return "chosen"

@@ -1,4 +1,4 @@
-"""Studies: what a person asks for, in YAML, and every mistake in it at once."""
+"""Study files: a user's request in YAML, and all mistakes in it at once."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from reorder_kit.studies.lengths import FOLDER, USUAL
 CONTROLS: Mapping[str, TrainedControl] = {
     control.name: control for control in (LearnedStatic(), NullReward(), RandomFixed(), RandomPerBatch())
 }
-"""Those that a study can train, by name; ones that need no learner replace the order of a backbone as such."""
+"""The controls that a study can train, by name; those without a learner replace the order of a backbone itself."""
 
 _DECIDED_BY_STUDY = {
     "format_version": "format_version",
@@ -36,13 +36,13 @@ _DECIDED_BY_STUDY = {
     "order": "starts",
     "controls": "controls",
 }
-"""Fields of a recipe that a study replaces, and by which of its own."""
+"""Recipe fields that a study replaces, with the study field that replaces each."""
 
 MOST_SEEDS = 1_000
-"""Of a study. Nothing is known better for more of them, and to plan and to list so many runs takes long."""
+"""The largest number of seeds of a study. More seeds would add no knowledge, and planning so many runs is slow."""
 
 ALL_RULES = "all-rules"
-"""Among the starts it stands for every order that a fixed rule gives for the grid."""
+"""The start that stands for every order that a fixed rule gives for the grid."""
 
 _NAME = re.compile(r"\w[\w.-]*")
 
@@ -57,36 +57,38 @@ StudyControl = Annotated[str, BeforeValidator(_known_control)]
 
 
 class Variant(BaseModel):
-    """A section of the recipe; its ``name`` is that of the variant if it is not given."""
+    """A section of the recipe; its ``name`` defaults to the name of the variant."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
     @property
     def section(self) -> dict[str, Any]:
-        """The section as a recipe has it."""
+        """The section as in a recipe."""
         return dict(self.model_extra or {})
 
 
 class SettingVariant(Variant):
-    """A section, and what else of the recipe has to be set beside it."""
+    """A section, and other recipe fields that must be set with it."""
 
     set: dict[str, Any] = Field({}, description="other fields of the recipe, by dotted path, as with --set")
 
     @field_validator("set")
     @classmethod
     def _leave_the_grid_alone(cls, fields: dict[str, Any]) -> dict[str, Any]:
-        """What tells rows and seeds apart is the study's to say, or rows would not be what they are called."""
+        """Refuse fields that distinguish rows and seeds: only the study sets them, or rows would not match their
+        names.
+        """
         for path in fields:
             if path.partition(".")[0] in cls.decided_by_study:
-                raise ValueError(f"{shortened(path)} is what the study itself says")
+                raise ValueError(f"{shortened(path)} is set by the study itself")
         return fields
 
     decided_by_study: ClassVar[frozenset[str]] = frozenset({"format_version", "name", "seed", "order", "controls"})
-    """Sections that no row may set."""
+    """Sections that rows cannot set."""
 
 
 class LearnerVariant(SettingVariant):
-    """A learner, where it starts, and what else is set wherever it learns, which its start does not have."""
+    """A learner, its starts, and other recipe fields that are set when it learns but not for its fixed start."""
 
     decided_by_study: ClassVar[frozenset[str]] = frozenset(_DECIDED_BY_STUDY)
 
@@ -96,12 +98,12 @@ class LearnerVariant(SettingVariant):
 
 
 def _named(value: Any) -> Any:
-    """Variants as a mapping, each with its name; a list of names is short for it, and so is a name for a section."""
+    """Variants as a mapping with their names; a list of names, or a name instead of a section, is a shorthand."""
     if isinstance(value, str):
         value = [value]
     if isinstance(value, list):
         if not all(isinstance(name, str) for name in value):
-            raise ValueError("a list holds names; write a mapping of names to sections for anything else")
+            raise ValueError("a list can only contain names; use a mapping of names to sections for anything else")
         if twice := [name for name, count in Counter(value).items() if count > 1]:
             raise ValueError(f"{twice[0]} is named twice")
         value = dict.fromkeys(value)
@@ -122,58 +124,56 @@ def _check_names(variants: Mapping[str, Any]) -> Mapping[str, Any]:
     for name in variants:
         if not _NAME.fullmatch(name):
             raise ValueError(
-                f"{quoted(name)} is no name of a folder: use letters, digits, dots, dashes and underscores"
+                f"{quoted(name)} cannot be the name of a folder: use letters, digits, dots, dashes and underscores"
             )
         if name in CONTROLS or name.startswith(("seed-", FOLDER)):
-            raise ValueError(f"{name!r} is the name of a folder beside it; choose another")
+            raise ValueError(f"{name!r} is already the name of another folder of the study; choose another name")
     return variants
 
 
 class Study(Settings):
-    """A study, whole: the grid of its runs, and how they are compared."""
+    """A complete study: the grid of its runs, and how they are compared."""
 
     format_version: Literal[1] = Field(description="version of the format of studies")
     name: str = Field(pattern=r"^\w[\w.-]*$", description="name of the study and of its folder")
     seeds: tuple[Seed, ...] = Field(
         min_length=1,
         max_length=MOST_SEEDS,
-        description="seeds of the runs of a row: a list, or how many, counted from 0",
+        description="seeds of the runs of a row: a list, or a number of seeds counted from 0",
     )
-    recipe: dict[str, Any] = Field({}, description="what all runs share: sections of a recipe, its name, or its file")
+    recipe: dict[str, Any] = Field({}, description="what all runs share: sections of a recipe, or its name or file")
     data: Annotated[dict[str, SettingVariant], BeforeValidator(_named)] = Field(
-        {}, description="data by name; that of the recipe if not given"
+        {}, description="data by name; the recipe's if not given"
     )
     backbones: Annotated[dict[str, SettingVariant], BeforeValidator(_named)] = Field(
-        {}, description="backbones by name; that of the recipe if not given"
+        {}, description="backbones by name; the recipe's if not given"
     )
     starts: Annotated[dict[str, Variant], BeforeValidator(_named)] = Field(
         {},
-        description=f"starting orders by name, each trained as it is; that of the recipe if not given; {ALL_RULES} "
-        "stands for every rule with transpose, flip and reverse",
+        description=f"starting orders by name, each also trained as a fixed order; the recipe's if not given; "
+        f"{ALL_RULES} stands for every rule with transpose, flip and reverse",
     )
     pool: tuple[str, ...] | None = Field(
         None,
-        description="names of the starts among which the best fixed order is; null: those that are rules, so none that "
-        "is random, from a file, a prior or a race",
+        description="names of the starts from which the best fixed order is chosen; null: those that are rules, not "
+        "random ones or those from a file, a prior or a race",
     )
     learners: Annotated[dict[str, LearnerVariant], BeforeValidator(_named)] = Field(
-        {}, description="order-learners by name; that of the recipe if not given"
+        {}, description="order-learners by name; the recipe's if not given"
     )
-    controls: tuple[StudyControl, ...] = Field(
-        tuple(CONTROLS), description="what is trained beside them; all if not given"
-    )
+    controls: tuple[StudyControl, ...] = Field(tuple(CONTROLS), description="controls to train; all if not given")
     lengths: tuple[Ratio, ...] = Field(
         (USUAL,),
         min_length=1,
         max_length=10,
-        description="training lengths at which all is repeated, as multiples of the recipe's train.epochs or steps",
+        description="training lengths at which all runs are repeated, as multiples of the recipe's epochs or steps",
     )
     test: DecidingTest = Field(
-        "permutation", description="the test over seeds that decides; the p of the other one is shown beside it"
+        "permutation", description="the test over seeds that decides; the p-value of the other one is also shown"
     )
     margin: Positive | None = Field(
         None,
-        description="differences of the headline metric below this are taken for none; null: as the task says",
+        description="differences of the headline metric below this count as none; null: the margin of the task",
     )
     alpha: Fraction = Field(0.05, gt=0, description="level of the tests, after correction for their number")
 
@@ -183,7 +183,7 @@ class Study(Settings):
         if not isinstance(seeds, int) or isinstance(seeds, bool):
             return seeds
         if seeds > MOST_SEEDS:
-            raise ValueError(f"a study has {MOST_SEEDS:,} seeds at most, not {quoted(seeds)}")
+            raise ValueError(f"a study has at most {MOST_SEEDS:,} seeds, not {quoted(seeds)}")
         return tuple(range(seeds))
 
     @field_validator("seeds", "controls", "lengths", "pool")
@@ -197,7 +197,7 @@ class Study(Settings):
     @classmethod
     def _explain_fixed_start(cls, controls: Any) -> Any:
         if isinstance(controls, (list, tuple)) and FixedStart.name in controls:
-            raise ValueError(f"every start is trained fixed in any case; leave {FixedStart.name} out")
+            raise ValueError(f"every start is always trained as a fixed order; leave {FixedStart.name} out")
         return controls
 
     @field_validator("data", "backbones", "starts", "learners")
@@ -206,19 +206,19 @@ class Study(Settings):
         return _check_names(variants)
 
     def as_plain_data(self) -> dict[str, Any]:
-        """What is written into the folder of the study: everything, defaults included."""
+        """The study as written into its folder, with all defaults."""
         return self.model_dump(mode="json", by_alias=True)
 
 
 def read_study(content: Mapping[str, Any], folder: Path) -> tuple[Study | None, list[Problem]]:
-    """Check the fields of a study; its sections are checked where its recipes are composed.
+    """Check the fields of a study; its sections are checked when its recipes are composed.
 
     Args:
         content: the study as plain data.
-        folder: where its file is; the file of its recipe may be named relative to it.
+        folder: the folder of its file; the file of its recipe may be given relative to it.
 
     Returns:
-        The study, without what is wrong in it where it can be read at all, and the mistakes.
+        The study without the invalid parts, if it can be read at all, and the mistakes.
     """
     content, problems = with_recipe(content, folder)
     study, wrong = _readable(content)
@@ -239,10 +239,10 @@ def _readable(content: Mapping[str, Any]) -> tuple[Study | None, list[Problem]]:
 
 
 def unknown_starts(study: Study) -> list[Problem]:
-    """Names of starts that there are not, where learners and the pool name them."""
+    """Unknown starts that learners or the pool name."""
     named = {f"learners.{shortened(name)}.from": learner.starts or () for name, learner in study.learners.items()}
     return [
-        Problem(field, f"there is no start {quoted(start)}", did_you_mean(start, study.starts))
+        Problem(field, f"unknown start {quoted(start)}", did_you_mean(start, study.starts))
         for field, starts in {**named, "pool": study.pool or ()}.items()
         for start in starts
         if start not in study.starts
@@ -250,16 +250,18 @@ def unknown_starts(study: Study) -> list[Problem]:
 
 
 def unmatched(study: Study) -> list[str]:
-    """What rows of a learner set that its start does not have, so that a difference may come from there."""
+    """Fields that are set for a learner but not for its fixed start, and so could cause a difference."""
     return [
-        f"{name} sets {', '.join(learner.set)}, which its start does not: a difference between them may come from there"
+        f"{name} sets {', '.join(learner.set)}, but its fixed start does not: a difference may come from that"
         for name, learner in study.learners.items()
         if learner.set
     ]
 
 
 def with_recipe(content: Mapping[str, Any], folder: Path) -> tuple[dict[str, Any], list[Problem]]:
-    """The study with the content of its recipe in place of a name or file, and with what it leaves to the recipe."""
+    """The study with the content of its recipe instead of a name or file, and with the fields it takes from the
+    recipe.
+    """
     recipe = content.get("recipe", {})
     problems: list[Problem] = []
     if isinstance(recipe, str):
@@ -277,17 +279,19 @@ def with_recipe(content: Mapping[str, Any], folder: Path) -> tuple[dict[str, Any
 
 
 def _given_twice(content: Mapping[str, Any], recipe: Mapping[str, Any]) -> list[Problem]:
-    """Fields written into a study that would be replaced; a recipe that is named has them for runs of its own."""
+    """Recipe fields written into a study that the study would replace; a named recipe may have them for its own
+    runs.
+    """
     found = []
     for field, by in _DECIDED_BY_STUDY.items():
         replaced = by in content or field in ("name", "seed", "controls")
         if field in recipe and replaced and field != "format_version":
-            found.append(Problem(f"recipe.{field}", f"is what {by} of the study says", "leave it out"))
+            found.append(Problem(f"recipe.{field}", f"is set by {by} of the study", "leave it out"))
     return found
 
 
 def _from_recipe(content: Mapping[str, Any], recipe: Mapping[str, Any]) -> dict[str, Any]:
-    """What the study leaves to its recipe, each section under the name of its component."""
+    """What the study takes from its recipe, each section under the name of its component."""
     order = recipe.get("order")
     order = order if isinstance(order, Mapping) else {}
     sections = {

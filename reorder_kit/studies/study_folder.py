@@ -1,4 +1,4 @@
-"""Where things are in the folder of a study, and whose folder it is."""
+"""The folder of a study: its paths, and which study it belongs to."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from reorder_kit.studies.study_file import Study
 from reorder_kit.whole_file import write_unless_same
 
 _MAY_CHANGE = ("margin", "alpha")
-"""Fields of which no run depends."""
+"""Fields that no run depends on."""
 
 _MAY_GROW = ("seeds", "lengths")
-"""Fields to which something may be added: runs that are finished stay what they are."""
+"""Fields that can be extended without affecting finished runs."""
 
 
 @dataclass(frozen=True)
@@ -39,22 +39,22 @@ class StudyFolder:
 
     @property
     def results(self) -> Path:
-        """What came out so far."""
+        """The results so far."""
         return self.path / "study.json"
 
     @property
     def splits(self) -> Path:
-        """The names of the images, which the runs of all seeds share."""
+        """The names of the images, shared by the runs of all seeds."""
         return self.path / "splits"
 
     @property
     def smoke(self) -> Path:
-        """Where every row is tried; thrown away afterwards."""
+        """The folder of the smoke test; deleted afterwards."""
         return self.path / "smoke"
 
     @property
     def jobs(self) -> Path:
-        """What jobs of a cluster say."""
+        """The output of cluster jobs."""
         return self.path / "jobs"
 
     def run(self, cell: Cell) -> RunFolder:
@@ -67,16 +67,16 @@ class StudyFolder:
 
     @contextmanager
     def held_for(self, study: Study) -> Iterator[None]:
-        """Make the folder that of a study, or go on in it, while no other process does.
+        """Create the folder for a study, or continue in it, while no other process uses it.
 
         Raises:
-            ReorderKitError: if it holds anything else, cannot be written, or another process is at work in it.
+            ReorderKitError: if it holds anything else, cannot be written, or is used by another process.
         """
         self.check(study)
         with writing(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
         with alone(self.path):
-            self.check(study)  # another one may have begun and ended meanwhile
+            self.check(study)  # another process may have used it in the meantime
             with writing(self.path):
                 write_unless_same(self.study, write_yaml(study.as_plain_data(), str(self.study)))
             yield
@@ -84,8 +84,7 @@ class StudyFolder:
     def check(self, study: Study) -> None:
         """Refuse a folder that holds something else.
 
-        A study may have more seeds and lengths than before, and be judged by another margin and level. By which test
-        and against which pool is fixed by its file.
+        A study may add seeds and lengths, and change its margin and level. The test and the pool are fixed by its file.
 
         Raises:
             ReorderKitError: naming the fields that differ.
@@ -112,5 +111,5 @@ def _listed(content: dict[str, Any], field: str) -> list[Any]:
 
 
 def _defaults() -> dict[str, Any]:
-    """What a study says that was written down before there was a field."""
+    """Values of fields for studies written before these fields existed."""
     return Study(format_version=1, name="study", seeds=(0,)).as_plain_data()

@@ -1,4 +1,4 @@
-"""The results of a study, finished or so far, from its run folders."""
+"""The results of a study, complete or so far, from its run folders."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ from reorder_kit.studies.study_folder import StudyFolder
 from reorder_kit.studies.verdict import verdict
 
 SHARE_OF_TIME = 0.05
-"""How much of the time may be spent on summing up a study that is not finished."""
+"""The largest share of time to spend on summaries of an unfinished study."""
 
 SECONDS_AT_A_STOP = 1.5
-"""How long summing up may take when a study is stopped; whoever asks for that may kill it soon."""
+"""How long a summary may take when a study is stopped; the process may soon be killed."""
 
 _STATISTICS_SEED = 0
 
 
 class Summary:
-    """Writes the results of a study again and again.
+    """Writes the results of a study repeatedly.
 
     Args:
         checked: the study.
         folder: its folder.
         cells: its runs.
-        command: how it was called.
+        command: the command or call, for the record.
     """
 
     def __init__(self, checked: CheckedStudy, folder: StudyFolder, cells: Sequence[Cell], command: str) -> None:
@@ -51,7 +51,7 @@ class Summary:
         self._written = time.monotonic()
 
     def write(self) -> StudyResult:
-        """Sum up, and write it down."""
+        """Summarize the study and write the results."""
         began = time.monotonic()
         results = self._results()
         results.write(self._folder.results)
@@ -60,14 +60,14 @@ class Summary:
         return results
 
     def write_now_and_then(self) -> None:
-        """Write if that has not been done for a while."""
+        """Write the results if they have not been written for a while."""
         if time.monotonic() - self._written > self._took / SHARE_OF_TIME:
             self.write()
 
     def write_if_quick(self) -> None:
-        """Write what has come to it since the last time, unless that takes longer than a stop may.
+        """Write new results, unless that would take too long while stopping.
 
-        Before any run has ended, that is the command alone.
+        Before any run has ended, only the command is written.
         """
         if self._took == 0 and self._before is not None:
             self._before.model_copy(update={"commands": self._commands}).write(self._folder.results)
@@ -136,7 +136,7 @@ class Summary:
         )
 
     def _image_scores(self, cells: Sequence[Cell]) -> ImageScores | None:
-        """What each test image scored with each seed; None where it is not known of all."""
+        """The score of each test image with each seed; None if it is not known for all."""
         found = [_test_scores(self._folder.run(cell)) for cell in cells]
         scores = [each for each in found if each is not None]
         is_known_of_all = len(scores) == len(found) and len({len(each) for each in scores}) == 1
@@ -147,7 +147,7 @@ class Summary:
         return tuple(Failure(str(cell.path), reason) for cell, reason in reasons if reason is not None)
 
     def _environment(self, rows: Sequence[Row]) -> Environment | None:
-        """That of the first run; every run folder has its own."""
+        """The environment of the first run; every run folder has its own."""
         if not rows:
             return None
         first = RunFolder(self._folder.path / rows[0].runs[0])
@@ -158,11 +158,11 @@ def _read(path: Path) -> StudyResult:
     try:
         return StudyResult.read(path)
     except ReorderKitError as error:
-        raise ReorderKitError(error.message, "remove it: it is written anew from the run folders") from None
+        raise ReorderKitError(error.message, "remove it; it will be rewritten from the run folders") from None
 
 
 def _test_scores(run: RunFolder) -> Scores | None:
     try:
         return run.read_test_scores()
     except ReorderKitError as error:
-        raise ReorderKitError(error.message, f"remove {run.path}, and the run is trained again") from None
+        raise ReorderKitError(error.message, f"remove {run.path}, and the run will be trained again") from None

@@ -1,4 +1,4 @@
-"""What a study found, in a paragraph."""
+"""The verdict of a study, in a paragraph."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ def verdict(
     higher_is_better: bool = True,
     pool: Collection[str] | None = None,
 ) -> tuple[str, ...]:
-    """The answers that matter: what beats the best fixed order, then sensitivity, learners, controls, and reach.
+    """The main answers: what beats the best fixed order, then sensitivity, learners, controls, and reach.
 
     Args:
         rows: the table.
-        comparisons: of the table.
-        higher_is_better: whether a higher score is a better one.
-        pool: names of the starts among which the best fixed order is; if None, all that are rules.
+        comparisons: the comparisons of the table.
+        higher_is_better: whether higher scores are better.
+        pool: names of the starts from which the best fixed order is chosen; if None, all rules.
     """
     words = Wording(rows, higher_is_better)
     by_case: dict[tuple[str, str, float], list[Comparison]] = {}
@@ -48,8 +48,8 @@ def _of_case(found: Sequence[Comparison], words: Wording) -> Iterator[str]:
     read = next((read for each in found if (read := words.selection(each))), None)
     if read is not None:
         yield (
-            f"With {words.case(found[0])}, {read}: an order selects patches there, and what orders do to it is no "
-            "finding about ordering alone."
+            f"With {words.case(found[0])}, {read}: an order also selects patches there, so its effect is not due to "
+            "ordering alone."
         )
     yield from _of_learners(about["learning-helps"], found, words)
 
@@ -77,10 +77,10 @@ def _of_learners(learned: Sequence[Comparison], found: Sequence[Comparison], wor
     yield from (_gain(each, found, words) for each in learned if is_gain(each))
     if lost := [each for each in learned if is_loss(each)]:
         listed = ", ".join(_loss(each, words) for each in lost)
-        yield f"With {words.case(lost[0])}, {listed} against {'its' if len(lost) == 1 else 'their'} start, kept."
+        yield f"With {words.case(lost[0])}, {listed} against {'its' if len(lost) == 1 else 'their'} fixed start."
     if without := [each for each in learned if each.verdict != "different"]:
         listed = ", ".join(f"{words.row(each.rows[0])} ({_without_gain(each, words)})" for each in without)
-        yield f"With {words.case(without[0])}, no gain over the start, kept, is shown for {listed}."
+        yield f"With {words.case(without[0])}, no gain over the fixed start is shown for {listed}."
 
 
 def _loss(learned: Comparison, words: Wording) -> str:
@@ -92,12 +92,12 @@ def _gain(learned: Comparison, found: Sequence[Comparison], words: Wording) -> s
     said = f"With {words.case(learned)}, {words.row(learned.rows[0])} gains {words.size(learned)}"
     if unsure := words.unsure(learned):
         said += f" ({unsure})"
-    scratch = _beside(learned, LearnedStatic.name, found, words)
+    scratch = _against_start(learned, LearnedStatic.name, found, words)
     if scratch is not None:
         said += f", {_from_scratch(scratch, words)}"
-    noise = _beside(learned, NullReward.name, found, words)
+    noise = _against_start(learned, NullReward.name, found, words)
     if noise is not None and is_gain(noise):
-        said += f"; with noise for a reward it gains {words.size(noise)}, so not all is the reward's"
+        said += f"; with noise for a reward it gains {words.size(noise)}, so the reward does not explain all of it"
     return f"{said}."
 
 
@@ -113,7 +113,7 @@ def _from_scratch(scratch: Comparison, words: Wording) -> str:
     return f"but its order does not hold up from scratch: {within if scratch.verdict == 'equivalent' else costs}"
 
 
-def _beside(learned: Comparison, control: str, found: Sequence[Comparison], words: Wording) -> Comparison | None:
+def _against_start(learned: Comparison, control: str, found: Sequence[Comparison], words: Wording) -> Comparison | None:
     """The comparison of a control of the same learner with the start."""
     row = words.rows[learned.rows[0]]
     for each in (each for each in found if each.question != "best-fixed"):
@@ -134,12 +134,12 @@ def _of_controls(controls: Sequence[Comparison], words: Wording) -> Iterator[str
     unexpected = [each for each in controls if is_gain(each)]
     for each in unexpected:
         control, start = words.row(each.rows[0]), words.row(each.rows[1])
-        yield f"Not as expected: with {words.case(each)}, {control} is {words.gap(each)} {start}, kept."
+        yield f"Not as expected: with {words.case(each)}, {control} is {words.gap(each)} {start}, kept fixed."
     if expected := len(controls) - len(unexpected):
         which = "none of the other controls" if unexpected else "no control"
         clear = sum(each.verdict != "not distinguishable" for each in controls) - len(unexpected)
-        rest = "" if clear == expected else ", the rest leaves it open"
+        rest = "" if clear == expected else "; the rest are open"
         yield (
-            f"As expected, {which} is shown to be better than its start, kept: in {clear} of {expected} comparisons it "
+            f"As expected, {which} is shown to be better than its fixed start: in {clear} of {expected} comparisons it "
             f"is worse or within ±{words.margin(controls[0])}{rest}."
         )

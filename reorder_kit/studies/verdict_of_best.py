@@ -1,4 +1,4 @@
-"""The first answer of a study: what a learned or chosen order gains or costs against the best fixed one."""
+"""The first answer of a study: what learned or chosen orders gain or cost compared with the best fixed one."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from reorder_kit.studies.wording import Wording, counted, is_gain, is_loss
 
 
 def of_best_fixed(found: Sequence[Comparison], words: Wording) -> Iterator[str]:
-    """A sentence on every order of a model: gains first, then losses, then what is neither.
+    """A sentence about every order of a model: gains first, then losses, then the rest.
 
     Args:
-        found: the comparisons of one model with one data set and length.
-        words: of the study.
+        found: the comparisons of one model on one data set with one length.
+        words: the wording of the study.
     """
     asked = sorted((each for each in found if each.question == "best-fixed"), key=_rank)
     for pool in dict.fromkeys((each.pool, each.left_out) for each in asked):
@@ -26,12 +26,13 @@ def of_best_fixed(found: Sequence[Comparison], words: Wording) -> Iterator[str]:
 
 
 def of_incomplete_pools(rows: Sequence[Row], pool: Collection[str] | None, words: Wording) -> Iterator[str]:
-    """A sentence on every order that is not compared with the best fixed one, since too little of the pool is there.
+    """A sentence about every order that is not compared with the best fixed one because too little of the pool is
+    finished.
 
     Args:
         rows: the table.
-        pool: names of the starts among which the best fixed order is; if None, all that are rules.
-        words: of the study.
+        pool: names of the starts from which the best fixed order is chosen; if None, all rules.
+        words: the wording of the study.
     """
     for candidate, *fixed in (each.rows for each in questions_of(rows, pool) if each.question == "best-fixed"):
         found = fixed_pool(candidate, fixed, rows)
@@ -43,7 +44,7 @@ def of_incomplete_pools(rows: Sequence[Row], pool: Collection[str] | None, words
             why = "; ".join(reasons)
             yield (
                 f"With {words.case(rows[candidate])}, whether {words.row(candidate)} is better than the best fixed "
-                f"order is open, since the pool is not complete yet: {why}."
+                f"order is open because the pool is not complete yet: {why}."
             )
 
 

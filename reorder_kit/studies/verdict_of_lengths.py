@@ -1,4 +1,4 @@
-"""Which gains survive longer training: those that end better, and those that only come sooner."""
+"""Which gains survive longer training: orders that end better, and orders that only learn sooner."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from reorder_kit.studies.wording import Wording, is_gain, is_loss
 
 
 def of_lengths(comparisons: Sequence[Comparison], words: Wording) -> Iterator[str]:
-    """A sentence on every gain that is shown at the shortest or the longest training.
+    """A sentence about every gain that is shown at the shortest or the longest training.
 
-    That a gain is gone is said only where the difference is shown to be within the margin, or to be a loss.
+    A gain is called gone only if the difference is shown to be within the margin, or to be a loss.
 
     Args:
-        comparisons: of one question.
-        words: of the study.
+        comparisons: the comparisons of one question.
+        words: the wording of the study.
     """
     by_row: dict[tuple[str | None, ...], list[Comparison]] = {}
     for each in comparisons:
@@ -30,7 +30,7 @@ def of_lengths(comparisons: Sequence[Comparison], words: Wording) -> Iterator[st
 
 def _said(short: Comparison, long: Comparison, words: Wording) -> str:
     row = words.row(short.rows[0])
-    over = "the best fixed order" if short.question == "best-fixed" else "its start, kept,"
+    over = "the best fixed order" if short.question == "best-fixed" else "its fixed start"
     early, late = words_of(short.length), words_of(long.length)
     if is_gain(short) and is_gain(long):
         gains = f"{words.amount(short)} at {early} and {words.amount(long)} at {late}"

@@ -1,4 +1,4 @@
-"""How rows and figures of a study are called in sentences."""
+"""The wording of rows and figures in the sentences of a study."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from reorder_kit.studies.results import Comparison, Row
 
 @dataclass(frozen=True)
 class Wording:
-    """Names and figures, as the table needs them.
+    """Names and figures in the words that a table needs.
 
     Args:
         rows: the table.
-        higher_is_better: whether a higher score is a better one.
+        higher_is_better: whether higher scores are better.
     """
 
     rows: Sequence[Row]
     higher_is_better: bool = True
 
     def case(self, comparison: Comparison | Row) -> str:
-        """The model, with its training length where the study has several."""
+        """The model, with its training length if the study has several."""
         has_lengths = len({row.length for row in self.rows}) > 1
         return f"{self.model(comparison)} ({words_of(comparison.length)})" if has_lengths else self.model(comparison)
 
     def model(self, comparison: Comparison | Row) -> str:
-        """The backbone, with its data where the study has several."""
+        """The backbone, with its data if the study has several data sets."""
         several = len({row.data for row in self.rows}) > 1
         return f"{comparison.backbone} on {comparison.data}" if several else comparison.backbone
 
@@ -53,28 +53,28 @@ class Wording:
         )
 
     def seeds(self, comparison: Comparison) -> str:
-        """How many seeds it rests on."""
+        """The number of seeds behind a comparison."""
         return counted(len(comparison.difference.values), "seed")
 
     def score(self, place: int, comparison: Comparison) -> str:
-        """What a row scored, with its interval."""
+        """The score of a row with its interval."""
         return self.rows[place].score.written(_digits(comparison))
 
     def size(self, comparison: Comparison) -> str:
-        """How large the difference is, without its sign: in points where all scores are shares."""
+        """The size of the difference without its sign, in points if all scores are shares."""
         difference = abs(comparison.difference.mean)
         return f"{100 * difference:.1f} points" if self._are_shares else f"{difference:.{_digits(comparison)}f}"
 
     def gap(self, comparison: Comparison) -> str:
-        """By how much the first row is above or below the last one, with the interval.
+        """How far the first row is above or below the last one, with the interval.
 
-        Where lower is better it is better or worse: ``below`` would be taken for a loss.
+        If lower is better, the words are "better" and "worse", because "below" would sound like a loss.
         """
         good, bad = ("above", "below") if self.higher_is_better else ("better than", "worse than")
         return f"{self.amount(comparison)} {bad if comparison.difference.mean < 0 else good}"
 
     def amount(self, comparison: Comparison) -> str:
-        """How large the difference is, with its interval, both without the sign of the difference."""
+        """The size of the difference with its interval, both without the sign of the difference."""
         difference = comparison.difference
         if difference.low is None or difference.high is None:
             return self.size(comparison)
@@ -84,14 +84,14 @@ class Wording:
         return f"{self.size(comparison)} ({low} to {high})"
 
     def best_fixed(self, comparison: Comparison) -> str:
-        """The order that one was compared with, and what it is the best of."""
+        """The best fixed order, with the size of its pool."""
         best, count = self.row(comparison.rows[1]), len(comparison.pool)
         if count > 1:
             return f"{best}, the best of {count} fixed orders"
         return f"{best}, the only {'finished ' if comparison.left_out else ''}fixed order"
 
     def left_out(self, candidate: int, places: Sequence[int]) -> str | None:
-        """Which fixed orders are not compared with a row, and why; None if all are."""
+        """The fixed orders that are not compared with a row, and why; None if all are."""
         if not places:
             return None
         own = set(self.rows[candidate].seeds)
@@ -108,12 +108,12 @@ class Wording:
         return f"{self._some(places)} {verb} left out: {' and '.join(reasons)}"
 
     def _some(self, places: Sequence[int]) -> str:
-        """The first three rows, and how many more there are."""
+        """The first three rows and the number of further ones."""
         more = f" and {len(places) - 3} more" if len(places) > 3 else ""
         return ", ".join(self.row(place) for place in places[:3]) + more
 
     def too_few(self, comparison: Comparison) -> str | None:
-        """How many seeds would tell a difference of the margin; None if there are enough."""
+        """How many seeds could detect a difference the size of the margin; None if there are enough."""
         needed = comparison.seeds_needed
         if needed is None:
             return None
@@ -122,18 +122,20 @@ class Wording:
         return f"{self.seeds(comparison)} {verb} too few: {count} would do"
 
     def margin(self, comparison: Comparison) -> str:
-        """The difference that matters."""
+        """The smallest difference that matters."""
         return f"{comparison.margin:.{_digits(comparison)}f}"
 
     def unsure(self, comparison: Comparison) -> str | None:
-        """What to add to a difference whose interval holds 0: the test is about these images, the interval is not."""
+        """A caution for a difference whose interval contains 0: the test covers these images only, the interval others
+        too.
+        """
         low, high = comparison.difference.low, comparison.difference.high
         if comparison.verdict != "different" or low is None or high is None or not low <= 0 <= high:
             return None
         return "with other seeds or test images there may be no difference"
 
     def selection(self, comparison: Comparison) -> str | None:
-        """How many slots are read, if not all patches are: then an order selects patches."""
+        """How many slots are read, if not all patches are and an order therefore selects patches."""
         selecting = [self.rows[place] for place in comparison.rows if self.rows[place].is_selection]
         return selecting[0].slots.words if selecting else None
 
@@ -144,7 +146,7 @@ class Wording:
 
 
 def _digits(comparison: Comparison) -> int:
-    """Digits behind the point: three, or as many as show two of the margin."""
+    """Decimal places: three, or enough to show two digits of the margin."""
     return max(3, 1 - math.floor(math.log10(comparison.margin)))
 
 
@@ -159,7 +161,7 @@ def is_loss(comparison: Comparison) -> bool:
 
 
 def of_p(p: float) -> str:
-    """A p after correction.
+    """A p-value after correction, in words.
 
     >>> of_p(0.04712), of_p(0.00002)
     ('p = 0.047 after Holm', 'p < 0.001 after Holm')
@@ -168,7 +170,7 @@ def of_p(p: float) -> str:
 
 
 def counted(count: int, name: str) -> str:
-    """A number of things.
+    """A number with its noun.
 
     >>> counted(1, "seed"), counted(3, "seed")
     ('1 seed', '3 seeds')

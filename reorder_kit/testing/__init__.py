@@ -1,15 +1,15 @@
-"""For authors of plugins: hold a component to the contract of its kind.
+"""A test kit for plugin authors: check a component against the contract of its kind.
 
-Each check takes a class, and options as a recipe gives them, and raises an ``AssertionError`` that names every rule
-that is broken, what was seen, and what to do. They need no pytest::
+Each check takes a class, and options as in a recipe, and raises an ``AssertionError`` that names every broken rule,
+what was seen, and what to do. Pytest is not needed::
 
     from reorder_kit.testing import check_ordering
 
     def test_contract():
         check_ordering(Checkerboard, {"first": "light"})
 
-The rules of a kind, such as :data:`ORDERING_RULES`, can be called one by one with a case, such as
-:func:`ordering_case` gives. Fixtures for pytest are in :mod:`reorder_kit.testing.fixtures`.
+The rules of a kind, such as :data:`ORDERING_RULES`, can be called one by one with a case, for example from
+:func:`ordering_case`. Pytest fixtures are in :mod:`reorder_kit.testing.fixtures`.
 """
 
 from reorder_kit.testing.backbone import BACKBONE_RULES, backbone_case, check_backbone

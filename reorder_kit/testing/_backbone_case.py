@@ -1,4 +1,4 @@
-"""A backbone with options, as the rules of backbones try it out."""
+"""A backbone with options, as tested by the rules of backbones."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class BackboneCase(ComponentCase[Backbone]):
     """A backbone for images of a shape.
 
     Args:
-        image: their shape.
+        image: the shape of the images.
     """
 
     image: ImageShape
@@ -29,7 +29,7 @@ class BackboneCase(ComponentCase[Backbone]):
 
     @property
     def facts(self) -> BackboneFacts:
-        """What it says before it is built."""
+        """The facts that it declares before it is built."""
         return self.component.facts(self.options, self.image)
 
     @property
@@ -38,10 +38,12 @@ class BackboneCase(ComponentCase[Backbone]):
         return len(self.facts.levels) > 1
 
     def build(self, seed: int = 0) -> Backbone:
-        """Built without dropout, in double precision, and every weight at random: none starts so that it hides."""
+        """Build it without dropout, in double precision and with random weights, so that no weight starts without
+        effect.
+        """
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            component: Any = self.component  # abstract, as far as a type checker knows
+            component: Any = self.component  # abstract to a type checker
             backbone: Backbone = component(self.component.without_downloads(self.options), self.image)
             with torch.no_grad():
                 for parameter in backbone.parameters():
@@ -49,7 +51,7 @@ class BackboneCase(ComponentCase[Backbone]):
         return backbone.double().eval()
 
     def images(self, batch: int = 3, seed: int = 0) -> Float[Tensor, "batch channel *frame height width"]:
-        """Images, or clips, of noise."""
+        """Noise images or clips."""
         noise = torch.Generator().manual_seed(seed)
         return torch.randn(batch, *self.image.axes, generator=noise, dtype=torch.float64)
 
@@ -60,7 +62,7 @@ def summary(backbone: Backbone, sequence: PatchSequence) -> Float[Tensor, "batch
 
 
 def moved(backbone: Backbone, sequence: PatchSequence, order: Order) -> PatchSequence:
-    """A sequence in an order, which only a backbone that needs it gets to know."""
+    """A sequence in an order, which is passed only to a backbone that needs it."""
     found = Proposal(order).apply(sequence)
     return found if "order" in backbone.needs else found.without_order()
 
@@ -71,7 +73,7 @@ def level_sequences(encoded: Encoded) -> tuple[PatchSequence, ...]:
 
 
 def knows_nothing_of_later_slots(backbone: Backbone, sequence: PatchSequence) -> bool:
-    """Whether what is in a slot after encoding depends on no later one: each is changed, and the others looked at."""
+    """Whether encoded slots are independent of later slots: change each slot and compare the earlier ones."""
     noise = torch.Generator().manual_seed(5)
     before = backbone.encode(sequence).sequence.patches
     for slot in range(1, sequence.num_slots):

@@ -1,4 +1,4 @@
-"""Rules of backbones: what one says of itself before it is built is what is built."""
+"""Rules of backbones: the facts declared before building match the built module."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from reorder_kit.testing.rule import SeenError, expect, expect_equal, rule
 
 @rule
 def facts_build_no_weights_and_draw_nothing(case: BackboneCase) -> None:
-    """Work the facts out from options and image alone: ``validate`` asks for them, for backbones of any size."""
+    """Compute the facts from the options and the image only: ``validate`` asks for them, for backbones of any size."""
     built: list[str] = []
     register = nn.Module.register_parameter
 
@@ -39,8 +39,8 @@ def facts_build_no_weights_and_draw_nothing(case: BackboneCase) -> None:
 
 
 @rule
-def what_is_built_is_what_the_facts_say(case: BackboneCase) -> None:
-    """Let ``grid``, ``dim`` and ``depth`` of the facts be those of the module; leave the properties as they are."""
+def what_is_built_matches_the_facts(case: BackboneCase) -> None:
+    """Make ``grid``, ``dim`` and ``depth`` of the facts match the module; do not override the properties."""
     facts, backbone = case.facts, case.build()
     expect_equal(backbone.as_built, facts, "as_built")
     found = (backbone.grid, backbone.dim, backbone.depth, backbone.order_sensitive)
@@ -53,12 +53,14 @@ def what_is_built_is_what_the_facts_say(case: BackboneCase) -> None:
 
 @rule
 def encoding_keeps_slots_and_has_the_levels_of_the_facts(case: BackboneCase) -> None:
-    """Give back a vector for each slot, and for CLS and register tokens none: they belong into ``extra_tokens``."""
+    """Return a vector for each slot, but none for CLS and register tokens: they belong in ``extra_tokens``."""
     facts, backbone = case.facts, case.build()
     encoded = backbone.encode(backbone.tokenize(case.images()))
     for level, found in zip(facts.levels, level_sequences(encoded), strict=True):
         expect_equal(found.grid, level.grid, "the grid of a level")
-        expect_equal(tuple(found.patches.shape), (3, level.grid.num_patches, level.dim), "the shape of what is encoded")
+        expect_equal(
+            tuple(found.patches.shape), (3, level.grid.num_patches, level.dim), "the shape of the encoded level"
+        )
     expect(encoded.sequence is level_sequences(encoded)[-1], "the sequence is not that of the last level")
     readout = backbone.summarize(encoded)
     expect_equal(tuple(readout.shape), (3, facts.dim), "the shape of the readout")
@@ -69,8 +71,8 @@ def encoding_keeps_slots_and_has_the_levels_of_the_facts(case: BackboneCase) -> 
 
 @rule
 @torch.no_grad()
-def is_causal_if_no_slot_knows_of_a_later_one(case: BackboneCase) -> None:
-    """Declare ``is_causal`` in the facts exactly if nothing in a slot depends on a later one: tasks rely on it."""
+def is_causal_if_no_slot_depends_on_a_later_one(case: BackboneCase) -> None:
+    """Declare ``is_causal`` in the facts exactly if no slot depends on a later one: tasks rely on it."""
     facts, backbone = case.facts, case.build()
     if case.is_hierarchical or facts.grid.num_patches == 1:
         return
@@ -86,8 +88,9 @@ def is_causal_if_no_slot_knows_of_a_later_one(case: BackboneCase) -> None:
 @rule
 @torch.no_grad()
 def is_order_sensitive_if_an_order_can_change_the_readout(case: BackboneCase) -> None:
-    """Declare ``order_sensitive`` in the facts exactly if the readout can change when patches trade places, and
-    ``slots_order_sensitive`` exactly if what is in the slots can, brought back into the image."""
+    """Declare ``order_sensitive`` in the facts exactly if the readout can change when patches swap places, and
+    ``slots_order_sensitive`` exactly if the slots can change, after they are restored to the image.
+    """
     facts, backbone = case.facts, case.build()
     if facts.grid.num_patches == 1:
         return
@@ -102,11 +105,11 @@ def is_order_sensitive_if_an_order_can_change_the_readout(case: BackboneCase) ->
         of_slots = max(of_slots, _farthest(_in_image(after, order), slots))
     for name, change in (("order_sensitive", of_readout), ("slots_order_sensitive", of_slots)):
         said = getattr(facts, name)
-        expect_equal(said, change > 1e-9, f"where 20 orders change what it is about by {change}, the fact {name}")
+        expect_equal(said, change > 1e-9, f"although 20 orders change the output by {change}, the fact {name}")
 
 
 def _in_image(encoded: Encoded, order: Order) -> list[Tensor]:
-    """What is in the slots of each level, by its place in the image."""
+    """The slots of each level, restored to their places in the image."""
     return [
         (order if level.order is None else level.order).restore(level.patches) for level in level_sequences(encoded)
     ]
@@ -118,7 +121,7 @@ def _farthest(after: list[Tensor], before: list[Tensor]) -> float:
 
 @rule
 @torch.no_grad()
-def has_positions_if_equal_patches_are_told_apart(case: BackboneCase) -> None:
+def has_positions_if_equal_patches_are_distinguished(case: BackboneCase) -> None:
     """Declare ``has_positions`` in the facts exactly if ``tokenize`` adds positions: equal patches then differ."""
     patches = case.build().tokenize(torch.ones(1, *case.image.axes, dtype=torch.float64)).patches[0]
     if len(patches) > 1:
@@ -128,8 +131,10 @@ def has_positions_if_equal_patches_are_told_apart(case: BackboneCase) -> None:
 
 @rule
 @torch.no_grad()
-def reach_is_which_slots_change_the_readout(case: BackboneCase) -> None:
-    """Let ``reach`` be True for the slots with a path to the readout, through all blocks, and False for the others."""
+def reach_is_the_slots_that_change_the_readout(case: BackboneCase) -> None:
+    """Return from ``reach`` True for the slots with a path to the readout through all blocks, and False for the
+    others.
+    """
     backbone = case.build()
     sequence = backbone.tokenize(case.images(batch=8))
     before, noise = summary(backbone, sequence), torch.Generator().manual_seed(6)
@@ -139,15 +144,16 @@ def reach_is_which_slots_change_the_readout(case: BackboneCase) -> None:
         patches[:, slot] += scale * torch.randn(patches[:, slot].shape, generator=noise, dtype=torch.float64)
         return not torch.equal(summary(backbone, sequence.with_patches(patches)), before)
 
-    # A readout may be deaf to a small change, as a maximum is to what stays below it.
+    # A readout may ignore a small change, as a maximum ignores values below it.
     measured = [any(changes_it(slot, scale) for scale in (1, 10, 100)) for slot in range(sequence.num_slots)]
     expect_equal(backbone.reach(sequence.num_slots).tolist(), measured, "reach")
 
 
 @rule
 def slots_in_reach_have_influence(case: BackboneCase) -> None:
-    """Let the gradient of the readout come to every slot in ``reach``, or say in ``no_influence`` of the facts why it
-    need not: a run warns of slots in reach without influence."""
+    """Let the gradient of the readout reach every slot in ``reach``, or explain in ``no_influence`` of the facts why it
+    need not: a run warns of slots in reach without influence.
+    """
     if case.facts.no_influence:
         return
     backbone, noise = case.build(), torch.Generator().manual_seed(7)
@@ -163,8 +169,9 @@ def slots_in_reach_have_influence(case: BackboneCase) -> None:
 @rule
 @torch.no_grad()
 def idle_options_change_nothing(case: BackboneCase) -> None:
-    """Name an option in ``idle`` of the facts only if it changes nothing for such images: not when it is the other way
-    round, nor when a number is larger."""
+    """List an option in ``idle`` of the facts only if it has no effect for such images: neither a flipped boolean nor a
+    larger number may change anything.
+    """
     before = _output(case)
     for name in case.facts.idle:
         path = name.split(".")
@@ -174,11 +181,11 @@ def idle_options_change_nothing(case: BackboneCase) -> None:
                 one.shape == other.shape and bool((one - other).abs().max() < 1e-9)
                 for one, other in zip(before, after, strict=True)
             )
-            expect(same, f"{name} is idle, but with {value!r} something else comes out")
+            expect(same, f"{name} is idle, but {value!r} changes the output")
 
 
 def _output(case: BackboneCase) -> tuple[Tensor, Tensor]:
-    """What is in the slots, and the readout."""
+    """The encoded slots and the readout."""
     backbone = case.build()
     encoded = backbone.encode(backbone.tokenize(case.images()))
     return encoded.sequence.patches, backbone.summarize(encoded)
@@ -188,13 +195,13 @@ def _option(options: Any, path: Sequence[str]) -> Any:
     """The option at a path."""
     for key in path:
         entries = _entries(options)
-        expect(key in entries, f"{'.'.join(path)!r} is idle, but no option")
+        expect(key in entries, f"{'.'.join(path)!r} is in idle, but is not an option")
         options = entries[key]
     return options
 
 
 def _entries(options: Any) -> dict[str, Any]:
-    """What options consist of, by the names that a path has for it."""
+    """The parts of options, by their names in a path."""
     if isinstance(options, Mapping):
         return {str(key): value for key, value in options.items()}
     if isinstance(options, list | tuple):
@@ -230,12 +237,14 @@ def images_of_another_shape_are_refused(case: BackboneCase) -> None:
         case.build().tokenize(torch.zeros(1, *wider.axes, dtype=torch.float64))
     except ReorderKitError:
         return
-    raise SeenError(f"images of {wider} are taken, although it was built for {image}")
+    raise SeenError(f"images of {wider} are accepted, although it was built for {image}")
 
 
 @rule
 def without_downloads_is_the_same_backbone(case: BackboneCase) -> None:
-    """Override ``without_downloads`` if building fetches weights: what it returns fetches nothing, all else equal."""
+    """Override ``without_downloads`` if building downloads weights: what it returns must be equal but download
+    nothing.
+    """
     options = case.component.without_downloads(case.options)
     facts = case.component.facts(options, case.image)
     expect(not facts.downloads, "the options without downloads still download")
@@ -244,12 +253,12 @@ def without_downloads_is_the_same_backbone(case: BackboneCase) -> None:
 
 FACT_RULES = (
     facts_build_no_weights_and_draw_nothing,
-    what_is_built_is_what_the_facts_say,
+    what_is_built_matches_the_facts,
     encoding_keeps_slots_and_has_the_levels_of_the_facts,
-    is_causal_if_no_slot_knows_of_a_later_one,
+    is_causal_if_no_slot_depends_on_a_later_one,
     is_order_sensitive_if_an_order_can_change_the_readout,
-    has_positions_if_equal_patches_are_told_apart,
-    reach_is_which_slots_change_the_readout,
+    has_positions_if_equal_patches_are_distinguished,
+    reach_is_the_slots_that_change_the_readout,
     slots_in_reach_have_influence,
     idle_options_change_nothing,
     images_of_another_shape_are_refused,

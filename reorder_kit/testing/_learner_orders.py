@@ -1,4 +1,4 @@
-"""Rules of order-learners: what their policies propose, from every start, in every phase."""
+"""Rules of order-learners: the proposals of their policies, from every start and in every phase."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from reorder_kit.testing.rule import SeenError, expect, expect_close, expect_equ
 
 @rule
 def says_whether_it_uses_the_reward(case: LearnerCase) -> None:
-    """Write ``uses_reward = True`` or ``False`` into the class: controls that take the reward away ask for it."""
+    """Set ``uses_reward = True`` or ``False`` in the class: controls that remove the reward depend on it."""
     for name in ("uses_reward", "is_rule", "takes_partial_start"):
         value = getattr(case.component, name, None)
         expect(isinstance(value, bool), f"{name} is {value!r}")
@@ -30,8 +30,9 @@ def says_whether_it_uses_the_reward(case: LearnerCase) -> None:
 
 @rule
 def a_rule_learns_nothing(case: LearnerCase) -> None:
-    """Leave ``is_rule`` at False where something is learned: only what learns nothing may begin with another order than
-    the start."""
+    """Leave ``is_rule`` False if anything is learned: only a learner that learns nothing may begin with an order other
+    than the start.
+    """
     led = Led.by(case, shuffled(case.grid.num_patches), case.grid)
     learns = not led.has_nothing_to_learn or led.learns_from_trials
     expect(not (led.is_rule and learns), "is_rule is True, but there is something to learn")
@@ -39,9 +40,10 @@ def a_rule_learns_nothing(case: LearnerCase) -> None:
 
 @rule
 def an_untrained_policy_is_the_start(case: LearnerCase) -> None:
-    """Begin so that the best order is ``context.start``, on every grid: scores by ``start.rank``, not zeros. What the
-    start was must come back from a state dict, and stay in double precision. Before later blocks than 0, begin with the
-    identity. A learner that learns nothing says ``is_rule = True``."""
+    """Initialize so that the best order is ``context.start`` on every grid: scores from ``start.rank``, not zeros. The
+    start must be restored by a state dict, and hold in double precision. Before later blocks than 0, begin with the
+    identity. A learner that learns nothing sets ``is_rule = True``.
+    """
     for grid in case.grids:
         for start in (Order.identity(grid.num_patches), shuffled(grid.num_patches)):
             led = Led.by(case, start, grid)
@@ -55,7 +57,7 @@ def an_untrained_policy_is_the_start(case: LearnerCase) -> None:
             other = Led.by(case, Order(start.indices.flip(0)), grid)
             other.policy.load_state_dict(led.policy.state_dict())
             other.move(0)
-            _expect_start(other, sequence, start, "the best order after the state was loaded")
+            _expect_start(other, sequence, start, "the best order after loading the state")
             led.policy.to(torch.float64)
             led.move(0)
             _expect_start(led, led.images(2, torch.float64), start, "the best order in double precision")
@@ -63,7 +65,7 @@ def an_untrained_policy_is_the_start(case: LearnerCase) -> None:
 
 @rule
 def the_start_is_proposed_during_warm_up(case: LearnerCase) -> None:
-    """Propose the best order alone, neither soft nor with a loss, while ``self.phase`` is ``warm-up``."""
+    """Propose only the best order, hard and without a loss, while ``self.phase`` is ``warm-up``."""
     for grid in case.grids:
         start = shuffled(grid.num_patches)
         led = Led.by(case, start, grid)
@@ -74,15 +76,17 @@ def the_start_is_proposed_during_warm_up(case: LearnerCase) -> None:
             readings = led.readings(sequence)
             expected = led.best(sequence) if led.is_rule else start
             for reading in readings:
-                _expect_order(reading.order, expected, f"what is proposed at step {step}")
-                expect(_is_hard(reading), f"what is proposed at step {step} is soft")
+                _expect_order(reading.order, expected, f"the proposal at step {step}")
+                expect(_is_hard(reading), f"the proposal at step {step} is soft")
             loss = led.loss(readings, [torch.arange(3.0) + number for number in range(len(readings))])
             expect(not loss.requires_grad, f"the loss of step {step} has a gradient")
 
 
 @rule
 def phases_come_in_sequence_and_the_last_one_fixes_the_best_order(case: LearnerCase) -> None:
-    """Propose the best order alone while ``self.phase`` is ``hardened``; say the epochs of the phases in ``phases``."""
+    """Propose only the best order while ``self.phase`` is ``hardened``; return the epochs of the phases from
+    ``phases``.
+    """
     led = Led.by(case, shuffled(case.grid.num_patches), case.grid)
     phases = [led.steps_of(phase) for phase in ("warm-up", "search", "hardened")]
     expect_equal([step for steps in phases for step in steps], list(STEPS), "the steps of the phases")
@@ -92,15 +96,16 @@ def phases_come_in_sequence_and_the_last_one_fixes_the_best_order(case: LearnerC
     for step in phases[2]:
         led.move(step)
         reading = led.read(sequence)
-        _expect_order(reading.order, learned, f"what is proposed at step {step}, after the search,")
-        expect(_is_hard(reading), f"what is proposed at step {step}, after the search, is soft")
+        _expect_order(reading.order, learned, f"the proposal at step {step}, after the search,")
+        expect(_is_hard(reading), f"the proposal at step {step}, after the search, is soft")
 
 
 @rule
 def proposals_are_valid_orders_of_every_image(case: LearnerCase) -> None:
-    """Propose every patch once for every image, whatever the batch size: an argsort always does. Shares of a soft
-    permutation add up to 1, and log-probabilities are at most 0, one for each row of the order. Say the block of an
-    order before a later one than 0."""
+    """Propose every patch exactly once for every image, whatever the batch size, as an argsort does. The shares of a
+    soft permutation add up to 1; log-probabilities are at most 0, one for each row of the order. Set the block of an
+    order before a block later than 0.
+    """
     for grid in case.grids:
         for batch in case.batches:
             led = Led.by(case, shuffled(grid.num_patches), grid)
@@ -112,38 +117,40 @@ def proposals_are_valid_orders_of_every_image(case: LearnerCase) -> None:
                 for proposal in reading.proposals:
                     expect_valid(proposal, batch, grid.num_patches)
                 blocks = tuple(proposal.block for proposal in reading.proposals)
-                expect_equal(blocks, tuple(led.policy.blocks), "block of each proposal")
+                expect_equal(blocks, tuple(led.policy.blocks), "the block of each proposal")
                 expect_equal(reading.sequence.patches.shape, sequence.patches.shape, "the shape when applied")
 
 
 @rule
 def what_is_applied_follows_from_what_is_proposed(case: LearnerCase) -> None:
-    """Set ``mixes`` exactly if a slot may hold a mixture of patches; make soft proposals with
-    ``Proposal.straight_through`` or ``Proposal.mixture``."""
+    """Set ``mixes`` exactly if a slot can hold a mixture of patches; make soft proposals with
+    ``Proposal.straight_through`` or ``Proposal.mixture``.
+    """
     led = Led.by(case, shuffled(case.grid.num_patches), case.grid)
-    led.amid_the_search()
+    led.during_the_search()
     sequence = led.images(7)
     reading = led.read(sequence)
     is_exact = all(proposal.is_exact for proposal in reading.proposals)
     expect_equal(is_exact, not led.policy.mixes, "whether proposals are exact")
     if not led.policy.mixes:
-        what = "what is applied is not the hard order, although mixes is False"
+        what = "the applied order is not the hard order, although mixes is False"
         expect_close(reading.sequence.patches, reading.order.apply(sequence.patches), what)
 
 
 @rule
 def all_state_is_in_parameters_and_buffers(case: LearnerCase) -> None:
-    """Register what is learned or remembered, and seed what draws with ``progress.stream`` in ``advance``: a run that
-    was stopped has to go on as if it had not."""
+    """Register everything that is learned or remembered, and seed generators with ``progress.stream`` in ``advance``: a
+    run that was stopped must continue as if it had not been.
+    """
     one, fresh = (Led.by(case, shuffled(case.grid.num_patches, seed), case.grid) for seed in (0, 1))
-    amid = one.amid_the_search()
-    one.learn(range(amid))
+    middle = one.during_the_search()
+    one.learn(range(middle))
     fresh.policy.load_state_dict(one.policy.state_dict())
     sequence = one.images(7)
-    for step in (amid, amid + 1, STEPS[-1]):
+    for step in (middle, middle + 1, STEPS[-1]):
         for led in (one, fresh):
             led.move(step)
-        _expect_order(fresh.best(sequence), one.best(sequence), "the best order, loaded,")
+        _expect_order(fresh.best(sequence), one.best(sequence), "the best order after loading")
         readings = [led.readings(sequence) for led in (one, fresh)]
         for pair in zip(*readings, strict=True):
             _expect_same(*pair)
@@ -151,7 +158,7 @@ def all_state_is_in_parameters_and_buffers(case: LearnerCase) -> None:
         expect(torch.equal(*losses), f"the losses are {[float(loss.detach()) for loss in losses]}")
         _expect_same(one.read(sequence), fresh.read(sequence))
     for led in (one, fresh):
-        led.learn(range(amid, amid + 3))
+        led.learn(range(middle, middle + 3))
     states = one.policy.state_dict(), fresh.policy.state_dict()
     for name, value in states[0].items():
         expect_close(states[1][name], value, f"{name} differs three steps later", 0, 0)
@@ -159,12 +166,12 @@ def all_state_is_in_parameters_and_buffers(case: LearnerCase) -> None:
 
 @rule
 def advancing_twice_to_a_step_is_advancing_once(case: LearnerCase) -> None:
-    """Set what depends on the step in ``advance``; add nothing up there, and draw nothing from a global stream."""
+    """Set in ``advance`` what depends on the step; do not accumulate anything there or draw from a global stream."""
     once, twice = (Led.by(case, shuffled(case.grid.num_patches), case.grid) for _ in range(2))
     sequence = once.images(7)
-    # Both pass the same steps before: what was begun at an earlier one, such as a round, may go on.
-    step = once.amid_the_search()
-    twice.amid_the_search()
+    # Both take the same earlier steps: something that began there, such as a round, may continue.
+    step = once.during_the_search()
+    twice.during_the_search()
     expect_no_draw(lambda: once.move(step))
     expect_no_draw(lambda: once.read(sequence))
     once.move(step)
@@ -175,22 +182,24 @@ def advancing_twice_to_a_step_is_advancing_once(case: LearnerCase) -> None:
 
 @rule
 def an_order_of_another_grid_is_refused_when_weights_are_loaded(case: LearnerCase) -> None:
-    """Keep the order, or a score for each patch, in a buffer or a parameter: then torch refuses another number."""
+    """Keep the order, or a score for each patch, in a buffer or a parameter, so that torch refuses another number of
+    patches.
+    """
     by_size = {grid.num_patches: grid for grid in case.grids}
     for sizes in pairwise(sorted(by_size)):
         small, large = (Led.by(case, shuffled(size), by_size[size]).policy for size in sizes)
         if not large.is_static and _shapes(small) == _shapes(large):
-            continue  # orders that depend on the images alone fit every grid
+            continue  # orders that depend only on the images fit every grid
         try:
             large.load_state_dict(small.state_dict())
         except (RuntimeError, ReorderKitError):
             continue
-        raise SeenError(f"a policy of {sizes[1]} patches takes the weights of one of {sizes[0]}")
+        raise SeenError(f"a policy for {sizes[1]} patches accepts the weights of one for {sizes[0]}")
 
 
 @rule
 def phases_fit_runs_of_every_length(case: LearnerCase) -> None:
-    """Let ``phases(epochs)`` give shares of the run, or what the options say, at least 0."""
+    """Return from ``phases(epochs)`` shares of the run, or the values of options, at least 0."""
     for epochs in (1, 2.5, EPOCHS, 300):
         phases = case.learner.phases(epochs)
         seen = f"in a run of {epochs} epochs, the phases are {phases}"
@@ -235,7 +244,7 @@ def _expect_order(found: Order, expected: Order, what: str) -> None:
 
 
 def _images(order: Order) -> int:
-    """For how many images an order was made; 1 if it is the same for all."""
+    """The number of images that an order is for; 1 if it is the same for all."""
     if order.is_static:
         return 1
     return len(order.indices if order.groups is None else order.groups)
@@ -247,10 +256,10 @@ def _expect_same(one: Reading, other: Reading) -> None:
 
 
 def _expect_same_proposal(one: Proposal, other: Proposal) -> None:
-    _expect_order(other.order, one.order, "what is proposed")
+    _expect_order(other.order, one.order, "the proposal")
     for name in ("soft", "log_prob"):
         first, second = (getattr(each, name) for each in (one, other))
-        expect((first is None) == (second is None), f"{name} is there in one proposal and not in the other")
+        expect((first is None) == (second is None), f"{name} is present in only one of the proposals")
         if first is not None:
             first, second = (each.matrix.detach() if name == "soft" else each.detach() for each in (first, second))
             expect_close(first, second, f"{name} differs between two policies of the same state")

@@ -1,4 +1,4 @@
-"""A policy led through a run that has no model: the steps, what its search is offered, and what it learns from."""
+"""A policy led through a run without a model: its steps, the trials of its search, and its rewards."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ STEPS_PER_EPOCH, EPOCHS, DIM, PATCH_SIDE = 5, 20, 3, 2
 CLASSES = ("no", "yes")
 STEPS = range(STEPS_PER_EPOCH * EPOCHS)
 Reward = Callable[[PatchSequence], Float[Tensor, " image"]]
-"""Of each image, from the patches in the slots in which they are read."""
+"""The reward of each image, from the patches in the slots in which they are read."""
 
 
 @dataclass(frozen=True)
 class LearnerCase(ComponentCase[OrderLearner]):
-    """An order-learner, and what its policies order.
+    """An order-learner, with the grids and batches for its policies.
 
     Args:
-        grids: of patches.
+        grids: grids of patches.
         batches: numbers of images.
     """
 
@@ -52,7 +52,7 @@ class LearnerCase(ComponentCase[OrderLearner]):
 
     @property
     def grid(self) -> Grid:
-        """For rules that need no more than one: the smallest grid on which there is something to learn."""
+        """The grid for rules that need only one: the smallest on which there is something to learn."""
         by_size = sorted(self.grids, key=lambda grid: grid.num_patches)
         return next((grid for grid in by_size if grid.num_patches >= 4), by_size[-1])
 
@@ -62,7 +62,7 @@ class Reading:
     """One reading of a batch.
 
     Args:
-        proposals: one for each block of the policy.
+        proposals: a proposal for each block of the policy.
         sequence: the patches in the slots in which the last block reads them, with their order.
     """
 
@@ -71,18 +71,18 @@ class Reading:
 
     @property
     def order(self) -> Order:
-        """All orders as one."""
+        """The composed order of all proposals."""
         assert self.sequence.order is not None
         return self.sequence.order
 
 
 @dataclass(frozen=True)
 class Led:
-    """A policy and its learner, which says in which phase a step is.
+    """A policy and its learner, which defines the phases.
 
     Args:
         learner: the learner.
-        policy: of the learner.
+        policy: the learner's policy.
         grid: of the patches.
     """
 
@@ -92,7 +92,7 @@ class Led:
 
     @classmethod
     def by(cls, case: LearnerCase, start: Order, grid: Grid) -> Led:
-        """A new policy from a start."""
+        """Build a new policy from a start."""
         learner = case.learner
         context = LearnerContext(start, grid, DIM, depth=2, target_kind=CLASS, classes=CLASSES)
         with torch.random.fork_rng(devices=[]):
@@ -113,19 +113,19 @@ class Led:
                 found.append(step)
         return found
 
-    def amid_the_search(self) -> int:
-        """The step in the middle of the search, to which the policy is moved."""
+    def during_the_search(self) -> int:
+        """Move the policy to the middle of the search, and return that step."""
         steps = self.steps_of("search")
-        expect(steps, f"in a run of {EPOCHS} epochs it never searches")
+        expect(steps, f"it never searches in a run of {EPOCHS} epochs")
         self.move(steps[len(steps) // 2])
         return steps[len(steps) // 2]
 
     def images(self, batch: int, dtype: torch.dtype = torch.float32) -> PatchSequence:
-        """Images of noise, with pixels if the policy needs them."""
+        """Noise images, with pixels if the policy needs them."""
         return images(batch, self.grid, dtype, "pixels" in self.policy.needs)
 
     def read(self, sequence: PatchSequence) -> Reading:
-        """What is proposed before each block; nothing happens within blocks."""
+        """Collect the proposals before each block; the blocks themselves do nothing."""
         proposals = []
         for block in self.policy.blocks:
             proposals.append(self.policy.propose(sequence, block))
@@ -133,7 +133,7 @@ class Led:
         return Reading(tuple(proposals), sequence)
 
     def readings(self, sequence: PatchSequence) -> list[Reading]:
-        """What is proposed in each repeat of a step."""
+        """Collect the proposals in each repeat of a step."""
         return [self.read(sequence) for _ in range(self.policy.repeats)]
 
     def best_orders(self, sequence: PatchSequence | None) -> list[Order]:
@@ -145,14 +145,14 @@ class Led:
         return orders
 
     def best(self, sequence: PatchSequence) -> Order:
-        """The best orders before all blocks, as one."""
+        """The composed best order before all blocks."""
         first, *later = self.best_orders(sequence)
         for order in later:
             first = first.compose(order)
         return first
 
     def loss(self, readings: Sequence[Reading], rewards: Sequence[Float[Tensor, " image"]]) -> Float[Tensor, ""]:
-        """The policy's loss where a step makes one pass in each repeat."""
+        """The policy's loss if a step makes one pass in each repeat."""
         passes = [Pass(one.proposals, reward) for one, reward in zip(readings, rewards, strict=True)]
         return self.policy.loss(passes, batch_of(readings[0].sequence))
 
@@ -162,7 +162,7 @@ class Led:
         return torch.stack(losses).mean() + self.loss(readings, [-each.detach() for each in losses])
 
     def learn(self, steps: Sequence[int]) -> None:
-        """Take steps."""
+        """Train for some steps."""
         optimizer = self.policy.build_optimizer()
         for step in steps:
             self.move(step)
@@ -172,23 +172,25 @@ class Led:
 
     @property
     def learns_from_trials(self) -> bool:
-        """Whether it tries proposals in a search, instead of learning from the loss."""
+        """Whether it tries proposals in a search instead of learning from the loss."""
         return type(self.policy).search is not Policy.search
 
     @property
     def is_rule(self) -> bool:
-        """Whether it says that it learns nothing, and so may begin with another order than the start."""
+        """Whether it declares that it learns nothing, and so may begin with an order other than the start."""
         return self.learner.is_rule
 
     @property
     def has_nothing_to_learn(self) -> bool:
-        """Whether there is no parameter and no reward to learn from."""
+        """Whether it has neither parameters nor a reward to learn from."""
         learns = any(parameter.requires_grad for parameter in self.policy.parameters())
         return not learns and not self.learner.uses_reward
 
 
 class Trials:
-    """What a search is offered: the rewards of proposals on the images of a step. It counts the images it passes."""
+    """The trials offered to a search: rewards of proposals on the images of a step. It counts the images it
+    evaluates.
+    """
 
     def __init__(self, sequence: PatchSequence, reward: Reward) -> None:
         self.sequence, self.reward = sequence, reward
@@ -204,7 +206,7 @@ class Trials:
 
 
 def descend(optimizer: torch.optim.Optimizer | None, loss: Float[Tensor, ""]) -> None:
-    """Take an optimizer step, where there is something to learn."""
+    """Take an optimizer step if there is something to learn."""
     if optimizer is not None and loss.requires_grad:
         optimizer.zero_grad()
         torch.autograd.backward(loss)
@@ -212,27 +214,27 @@ def descend(optimizer: torch.optim.Optimizer | None, loss: Float[Tensor, ""]) ->
 
 
 def loss_per_image(read: PatchSequence) -> Float[Tensor, " image"]:
-    """A loss that hangs on which patch is in which slot, in single precision as tasks give it."""
+    """A loss that depends on which patch is in which slot, in single precision like the losses of tasks."""
     weights = torch.randn(read.patches.shape[1:], generator=torch.Generator().manual_seed(7))
     return (read.patches.float() * weights).sum(dim=(1, 2))
 
 
 def by_loss(read: PatchSequence) -> Float[Tensor, " image"]:
-    """The reward that belongs to the loss."""
+    """The reward that corresponds to the loss."""
     return -loss_per_image(read)
 
 
 def images(batch: int, grid: Grid, dtype: torch.dtype = torch.float32, with_pixels: bool = False) -> PatchSequence:
-    """Images of noise."""
+    """Noise images."""
     noise = torch.randn(batch, grid.num_patches, DIM, generator=torch.Generator().manual_seed(batch))
-    # As in training, autocast changes the type of patches and leaves pixels as they are.
+    # As in training, autocast changes the type of patches but not of pixels.
     of_pixels = torch.float64 if dtype == torch.float64 else torch.float32
     pixels = cut(_pixel_images(batch, grid), grid).to(of_pixels) if with_pixels else None
     return PatchSequence(noise.to(dtype), grid, pixels=pixels)
 
 
 def batch_of(sequence: PatchSequence) -> Batch:
-    """The batch that a sequence was made of: the same images, of two classes."""
+    """The batch behind a sequence: the same images, with two classes."""
     targets = torch.arange(sequence.batch) % len(CLASSES)
     return Batch(_pixel_images(sequence.batch, sequence.grid), targets, CLASS)
 
@@ -255,14 +257,16 @@ def shuffled(patches: int, seed: int = 0) -> Order:
 
 
 def expect_valid(proposal: Proposal, batch: int, patches: int) -> None:
-    """Go on if every image has every patch once, and shares and probabilities are such."""
+    """Check that every image has every patch once, and that shares and probabilities are valid."""
     indices = proposal.order.per_image(batch)
     expect(tuple(indices.shape) == (batch, patches), f"orders of the shape {tuple(indices.shape)} for {batch} images")
-    expect(proposal.order.num_patches == patches, f"orders of {proposal.order.num_patches} patches, of {patches}")
+    expect(
+        proposal.order.num_patches == patches, f"an order of {proposal.order.num_patches} patches instead of {patches}"
+    )
     every = torch.arange(patches).expand(batch, -1)
-    if not torch.equal(indices.sort(dim=1).values, every):  # a message for each step would take longer than the step
+    if not torch.equal(indices.sort(dim=1).values, every):  # a message would take longer than the step itself
         wrong = (indices.sort(dim=1).values != every).any(dim=1).nonzero()[0, 0]
-        raise SeenError(f"an order holds not every patch once: {indices[wrong].tolist()}")
+        raise SeenError(f"an order does not have every patch exactly once: {indices[wrong].tolist()}")
     if proposal.soft is not None:
         matrix = proposal.soft.matrix.detach()
         expect(matrix.isfinite().all(), "a share of a patch is not finite")

@@ -24,27 +24,27 @@ from reorder_kit.testing.rule import expect, expect_equal, rule
 
 
 class OpenedCase(Protocol):
-    """A data source that has been opened."""
+    """An opened data source."""
 
     @property
     def target_kind(self) -> TargetKind:
-        """Of the targets."""
+        """The kind of the targets."""
         ...
 
     @property
     def splits(self) -> DataSplits:
-        """Opened data."""
+        """The splits of the opened data."""
         ...
 
     @property
     def samples(self) -> Mapping[str, list[Sample]]:
-        """Of each split."""
+        """The samples of each split."""
         ...
 
 
 @rule
 def class_targets_are_numbers_of_classes(case: OpenedCase) -> None:
-    """Give an ``int`` from 0 to the number of classes, and a training image of every class."""
+    """Return an ``int`` from 0 to the number of classes minus 1, and have a training image of every class."""
     if case.target_kind != CLASS:
         return
     classes = range(len(case.splits.classes))
@@ -55,12 +55,12 @@ def class_targets_are_numbers_of_classes(case: OpenedCase) -> None:
             )
             expect(sample.target in classes, f"{name}: a target is {sample.target}, of {len(classes)} classes")
     missing = set(classes) - {sample.target for sample in case.samples["train"]}
-    expect(not missing, f"no training image is of the classes {sorted(missing)}")
+    expect(not missing, f"no training image has one of the classes {sorted(missing)}")
 
 
 @rule
-def multi_label_targets_say_of_every_class_whether_it_is_there(case: OpenedCase) -> None:
-    """Give 1.0 or 0.0 for each class, as float32, and a training image of every class."""
+def multi_label_targets_have_a_value_for_every_class(case: OpenedCase) -> None:
+    """Return 1.0 or 0.0 for each class, as float32, and have a training image of every class."""
     if case.target_kind != MULTI_LABEL:
         return
     classes = len(case.splits.classes)
@@ -75,7 +75,7 @@ def multi_label_targets_say_of_every_class_whether_it_is_there(case: OpenedCase)
 
 @rule
 def boxes_lie_in_the_content_of_the_image(case: OpenedCase) -> None:
-    """Give a ``BoxTarget`` in pixels of the image that the model sees, none beyond what ``content`` says."""
+    """Return a ``BoxTarget`` in pixels of the image that the model sees, with no box beyond its ``content``."""
     if case.target_kind != BOXES:
         return
     for name, samples in case.samples.items():
@@ -89,7 +89,7 @@ def boxes_lie_in_the_content_of_the_image(case: OpenedCase) -> None:
                 types, (torch.float32, torch.int64, torch.bool), f"the types of boxes, classes, crowd of {where}"
             )
             inside = (target.boxes >= 0).all() and (target.boxes <= torch.tensor([width, height, width, height])).all()
-            expect(inside, f"a box of {where} is beyond {width}x{height} pixels: {target.boxes.tolist()}")
+            expect(inside, f"a box of {where} extends beyond {width}x{height} pixels: {target.boxes.tolist()}")
             expect((target.boxes[:, 2:] > target.boxes[:, :2]).all(), f"a box of {where} has no area")
             classes = target.classes.tolist()
             known = all(0 <= place < len(case.splits.classes) for place in classes)
@@ -99,10 +99,10 @@ def boxes_lie_in_the_content_of_the_image(case: OpenedCase) -> None:
 
 @rule
 def masks_cover_the_content_of_the_image(case: OpenedCase) -> None:
-    """Give the number of a class for each pixel of the image, as a byte, and ``IGNORED`` for padding."""
+    """Return a class number for each pixel of the image, as uint8, and ``IGNORED`` for padding."""
     if case.target_kind != MASK:
         return
-    labelled: set[int] = set()
+    labeled: set[int] = set()
     for name, samples in case.samples.items():
         for number, sample in enumerate(samples):
             where = f"image {number} of {name}"
@@ -115,13 +115,13 @@ def masks_cover_the_content_of_the_image(case: OpenedCase) -> None:
             expect((padding == IGNORED).all(), f"padding of {where} is not ignored")
             numbers = set(sample.target.unique().tolist()) - {IGNORED}
             expect(all(0 <= place < len(case.splits.classes) for place in numbers), f"{where} has classes {numbers}")
-            labelled |= numbers if name == "train" else set()
-    expect(labelled, "no pixel of a training image has a class")
+            labeled |= numbers if name == "train" else set()
+    expect(labeled, "no pixel of a training image has a class")
 
 
 @rule
-def captions_are_texts_and_no_target_is_none(case: OpenedCase) -> None:
-    """Give a text or a list of texts for ``CAPTION``, and None for ``NONE``."""
+def captions_are_texts_and_missing_targets_are_none(case: OpenedCase) -> None:
+    """Return a text or a list of texts for ``CAPTION``, and None for ``NONE``."""
     for name, samples in case.samples.items():
         for sample in samples:
             if case.target_kind == CAPTION:
@@ -133,17 +133,17 @@ def captions_are_texts_and_no_target_is_none(case: OpenedCase) -> None:
 
 
 @rule
-def targets_can_be_put_into_a_batch(case: OpenedCase) -> None:
-    """Give targets that their kind collates."""
+def targets_can_be_collated(case: OpenedCase) -> None:
+    """Return targets that their kind can collate."""
     for samples in case.samples.values():
         case.target_kind.collate([sample.target for sample in samples[:4]])
 
 
 TARGET_RULES = (
     class_targets_are_numbers_of_classes,
-    multi_label_targets_say_of_every_class_whether_it_is_there,
+    multi_label_targets_have_a_value_for_every_class,
     boxes_lie_in_the_content_of_the_image,
     masks_cover_the_content_of_the_image,
-    captions_are_texts_and_no_target_is_none,
-    targets_can_be_put_into_a_batch,
+    captions_are_texts_and_missing_targets_are_none,
+    targets_can_be_collated,
 )

@@ -1,4 +1,4 @@
-"""A task with a small model, data and targets, as the rules of tasks try it out."""
+"""A task with a small model, data and targets, as tested by the rules of tasks."""
 
 from __future__ import annotations
 
@@ -51,13 +51,13 @@ PROGRESS = Progress(step=0, steps_per_epoch=4, epochs=2)
 
 
 class MeanOfPatches(Backbone):
-    """The smallest backbone there can be: 4x4 patches, embedded and averaged."""
+    """A minimal backbone: 4x4 patches, embedded and averaged."""
 
     name = "mean-of-patches"
 
     @classmethod
     def facts(cls, options: Any, image: ImageShape) -> BackboneFacts:
-        """16 patches of five numbers each."""
+        """A 4x4 grid of patches with five numbers each."""
         return BackboneFacts(Grid(4, 4), dim=5, depth=1, order_sensitive=False)
 
     def __init__(self) -> None:
@@ -65,17 +65,17 @@ class MeanOfPatches(Backbone):
         self.embed = nn.Conv2d(1, self.dim, 8, 8)
 
     def tokenize(self, images: Tensor) -> PatchSequence:
-        """A convolution."""
+        """Embed patches by a convolution."""
         return PatchSequence(self.embed(images).flatten(2).transpose(1, 2), self.grid)
 
     def encode(
         self, sequence: PatchSequence, start: int = 0, stop: int | None = None, extra_tokens: Tensor | None = None
     ) -> Encoded:
-        """Nothing more."""
+        """Return the sequence unchanged."""
         return Encoded(sequence)
 
     def summarize(self, encoded: Encoded) -> Tensor:
-        """The mean, padding left out."""
+        """The mean without padding."""
         patches, valid = encoded.sequence.patches, encoded.sequence.valid
         weights = torch.ones_like(patches[..., :1]) if valid is None else valid.unsqueeze(-1).to(patches.dtype)
         return (patches * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1)
@@ -97,7 +97,7 @@ def _labels() -> list[Tensor]:
 
 
 def _boxes() -> list[BoxTarget]:
-    """One to three boxes an image, but none in the last."""
+    """One to three boxes per image, but none in the last."""
     generator = torch.Generator().manual_seed(1)
     found = []
     for image in range(IMAGES):
@@ -117,11 +117,11 @@ TARGETS: dict[TargetKind, Callable[[], list[Any]]] = {
     CAPTION: lambda: [f"a picture of {name}" for name in CLASSES[:IMAGES]],
     NONE: lambda: [None] * IMAGES,
 }
-"""Targets of six samples, by their kind."""
+"""Targets of six samples, by kind."""
 
 
 class Samples:
-    """Images of noise with these targets."""
+    """Noise images with the given targets."""
 
     def __init__(self, targets: list[Any]) -> None:
         self.targets = targets
@@ -139,8 +139,8 @@ class TaskCase(ComponentCase[Task]):
     """A task, and the targets it learns from.
 
     Args:
-        kind: of the targets.
-        targets: of six samples.
+        kind: the kind of the targets.
+        targets: targets of six samples.
     """
 
     kind: TargetKind
@@ -153,18 +153,18 @@ class TaskCase(ComponentCase[Task]):
 
     @cached_property
     def context(self) -> TaskContext:
-        """What the task knows of a run, after it has looked at the training data."""
+        """The context of a run, after the task was fitted to the training data."""
         facts = MeanOfPatches.facts(ComponentOptions(), IMAGE)
         return TaskContext(facts, IMAGE, self.kind, CLASSES, self.fit(self.task))
 
     def fit(self, task: Task) -> Mapping[str, Any]:
-        """What a task works out from the training data."""
+        """What a task computes from the training data."""
         samples = Samples(list(self.targets))
         splits = DataSplits(IMAGE, CLASSES, samples, samples, samples)
         return task.fit(TrainingSplit(splits, seed=0, kind=self.kind))
 
     def model(self) -> OrderedModel:
-        """A model with weights that are always the same."""
+        """A model whose weights are always the same."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
             backbone = MeanOfPatches()
@@ -173,7 +173,7 @@ class TaskCase(ComponentCase[Task]):
             return OrderedModel(backbone, FixedOrder(Order(ORDER)), head, state)
 
     def raw_batch(self, training: bool = True) -> Batch:
-        """The samples and their views, before the task has prepared them."""
+        """The samples and their views before the task prepares them."""
         samples, views = Samples(list(self.targets)), self.task.views(training)
         drawn = []
         for number in range(IMAGES):
@@ -188,16 +188,16 @@ class TaskCase(ComponentCase[Task]):
         return collate(drawn, self.kind, views)
 
     def batch(self, training: bool = True) -> Batch:
-        """The samples, prepared."""
+        """The prepared samples."""
         return self.task.prepare(self.raw_batch(training), training, self.context)
 
     def step(self, model: Model, batch: Batch) -> StepResult:
-        """A step of training."""
+        """A training step."""
         return self.task.step(model, batch, PROGRESS)
 
     @torch.no_grad()
     def predictions(self, model: OrderedModel, batch: Batch) -> Any:
-        """What the model says of a batch."""
+        """The predictions of the model for a batch."""
         model.eval()
         return self.task.predict(self.task.model_for_evaluation(model), batch)
 

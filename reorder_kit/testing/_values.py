@@ -1,4 +1,4 @@
-"""Whether two values are the same, tensors and what holds them included."""
+"""Comparison of values, including tensors and containers of tensors."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from torch import Tensor
 
 
 def leaves(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], Any]]:
-    """The parts of a value that have no parts, each with the way to it: places, keys and names of fields.
+    """The atomic parts of a value, each with its path: places, keys and field names.
 
     Args:
-        value: lists, tuples, mappings and dataclasses have parts; one that is empty is a leaf.
-        path: the way to the value.
+        value: lists, tuples, mappings and dataclasses have parts; an empty one is a leaf.
+        path: the path to the value.
     """
     if isinstance(value, list | tuple) and value:
         parts: Mapping[Any, Any] = dict(enumerate(value))
@@ -31,7 +31,7 @@ def leaves(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, 
 
 
 def are_same(one: Any, other: Any) -> bool:
-    """Whether two values have the same leaves in the same places. A number that is NaN is the same as another."""
+    """Whether two values have the same leaves in the same places. NaN equals NaN."""
     first, second = dict(leaves(one)), dict(leaves(other))
     return first.keys() == second.keys() and all(_are_same_leaves(first[path], second[path]) for path in first)
 

@@ -20,19 +20,20 @@ IMAGES: tuple[ImageShape, ...] = (ImageShape(1, 8, 8), ImageShape(3, 12, 20), Im
 @rule
 @torch.no_grad()
 def weights_come_back_from_a_state_dict(case: BackboneCase) -> None:
-    """Keep every weight in parameters and buffers: checkpoints hold nothing else."""
+    """Keep every weight in parameters and buffers: checkpoints contain nothing else."""
     one, other = case.build(seed=1), case.build(seed=2)
     images = case.images()
     expected = summary(one, one.tokenize(images))
-    expect(not torch.equal(summary(other, other.tokenize(images)), expected), "weights at random change nothing")
+    expect(not torch.equal(summary(other, other.tokenize(images)), expected), "random weights have no effect")
     other.load_state_dict(one.state_dict())
     expect(torch.equal(summary(other, other.tokenize(images)), expected), "with the same state, the readout differs")
 
 
 @rule
 def the_gradient_reaches_every_parameter(case: BackboneCase) -> None:
-    """Build no weight that is never used: on several processes, one without a gradient stops the run. Where a level has
-    a single cell, the gradient may be zero, as that of a decay is, but must be there."""
+    """Build no unused weights: with several processes, a weight without a gradient stops the run. If a level has a
+    single cell, the gradient may be zero, as for a decay, but must exist.
+    """
     backbone = case.build()
     encoded = backbone.encode(backbone.tokenize(case.images()))
     noise = torch.Generator().manual_seed(4)
@@ -43,12 +44,12 @@ def the_gradient_reaches_every_parameter(case: BackboneCase) -> None:
     if all(level.grid.num_patches > 1 for level in case.facts.levels):
         given = [(name, value.grad) for name, value in backbone.named_parameters() if value.grad is not None]
         unmoved += [name for name, gradient in given if not gradient.any()]
-    expect_equal(unmoved, [], "what neither the readout nor the patches after the last block depend on")
+    expect_equal(unmoved, [], "the list of parameters that affect neither the readout nor the encoded patches")
 
 
 @rule
 def bfloat16_autocast_is_finite_both_ways(case: BackboneCase) -> None:
-    """Compute sums over many slots, exponentials and divisions in single precision: runs use bfloat16 on a GPU."""
+    """Compute sums over many slots, exponentials and divisions in single precision: runs use bfloat16 on GPUs."""
     backbone = case.build().float().train()
     images = case.images().float()
     with torch.random.fork_rng(devices=[]), torch.autocast("cpu", dtype=torch.bfloat16):
@@ -64,7 +65,7 @@ def bfloat16_autocast_is_finite_both_ways(case: BackboneCase) -> None:
 
 
 @rule
-def encoding_leaves_images_and_sequence_as_they_are(case: BackboneCase) -> None:
+def encoding_does_not_change_images_or_sequence(case: BackboneCase) -> None:
     """Change nothing in place: a task reads the same batch several times."""
     backbone = case.build()
     images = case.images()
@@ -72,8 +73,8 @@ def encoding_leaves_images_and_sequence_as_they_are(case: BackboneCase) -> None:
         sequence = backbone.tokenize(images)
         patches = sequence.patches.clone()
         summary(backbone, sequence)
-    expect(torch.equal(images, case.images()), "the images are changed")
-    expect(torch.equal(sequence.patches, patches), "the patches that are encoded are changed")
+    expect(torch.equal(images, case.images()), "the images were changed")
+    expect(torch.equal(sequence.patches, patches), "the encoded patches were changed")
 
 
 BACKBONE_RULES: tuple[Rule[Any], ...] = (
@@ -83,28 +84,28 @@ BACKBONE_RULES: tuple[Rule[Any], ...] = (
     weights_come_back_from_a_state_dict,
     the_gradient_reaches_every_parameter,
     bfloat16_autocast_is_finite_both_ways,
-    encoding_leaves_images_and_sequence_as_they_are,
+    encoding_does_not_change_images_or_sequence,
 )
 
 
 def backbone_case(backbone: type[Backbone], options: OptionsGiven, image: ImageShape) -> BackboneCase:
-    """What the rules of backbones are held to; see :func:`check_backbone`."""
+    """A case for the rules of backbones; see :func:`check_backbone`."""
     return BackboneCase(backbone, options_of(backbone, options), image)
 
 
 def check_backbone(
     backbone: type[Backbone], options: OptionsGiven = None, images: Sequence[ImageShape] = IMAGES
 ) -> None:
-    """Hold a backbone to its contract, on the CPU, in double precision and without dropout.
+    """Check a backbone against its contract, on the CPU, in double precision and without dropout.
 
     Args:
         backbone: the class.
-        options: as a recipe gives them; make it small, with few blocks and channels.
-        images: shapes of images, or clips, for which it is built with these options. By default 8x8, 12x20 and 4x12
-            pixels: patches of 4x4 pixels fill all of them.
+        options: options as in a recipe; make the backbone small, with few blocks and channels.
+        images: shapes of images or clips for which it is built with these options. By default 8x8, 12x20 and 4x12
+            pixels, all of which are filled by patches of 4x4 pixels.
 
     Raises:
-        BrokenRulesError: naming each rule that is broken, what was seen, and what to do.
+        BrokenRulesError: naming each broken rule, what was seen, and what to do.
         ReorderKitError: if the options are refused.
 
     >>> from reorder_kit.backbones.local import Local

@@ -1,4 +1,4 @@
-"""Fixtures for pytest: put ``pytest_plugins = ["reorder_kit.testing.fixtures"]`` into conftest.py."""
+"""Pytest fixtures: put ``pytest_plugins = ["reorder_kit.testing.fixtures"]`` into conftest.py."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ RECIPE: dict[str, Any] = {
     "controls": [],
     "train": {"epochs": 1, "device": "cpu"},
 }
-"""An epoch on the bundled digits; it takes a second or two."""
+"""An epoch on the bundled digits, which takes a second or two."""
 
 
 @pytest.fixture
 def run_an_epoch(tmp_path: Path) -> Callable[..., Path]:
-    """Train for an epoch with some plugins and with sections of a recipe; gives the run folder.
+    """Return a function that trains for an epoch with given plugins and recipe sections, and returns the run folder.
 
-    As in ``run_an_epoch(Checkerboard, order={"start": "checkerboard"})``. Sections that are not given are those of
+    Use it as in ``run_an_epoch(Checkerboard, order={"start": "checkerboard"})``. Other sections are those of
     :data:`RECIPE`.
     """
 

@@ -1,4 +1,4 @@
-"""A plugin host with only the named plugins."""
+"""Plugin hosts with only the named plugins."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from reorder_kit.jobs.work import PICTURES
 
 
 def host_with(*plugins: object) -> PluginHost:
-    """A host with the built-in components and these plugins, whatever else is installed.
+    """Make a host with the built-in components and these plugins, whatever else is installed.
 
-    The built-ins stay in, since a run needs a component of each kind; those that write pictures and event files are
-    left out, since they take longer than a small run.
+    The built-ins are included because a run needs a component of each kind, except those that write pictures and event
+    files, which take longer than a small run.
 
     Args:
         plugins: modules or objects with functions marked ``hookimpl``, or classes of components.
 
     Raises:
-        AssertionError: if a plugin cannot be used, saying why.
+        AssertionError: if a plugin cannot be used, with the reason.
 
     >>> from reorder_kit.interfaces import Ordering
     >>> class Rows(Ordering):
@@ -47,5 +47,5 @@ def _plugin_of(component: type[Component], host: PluginHost) -> object:
             hook = f"register_{plural.replace('-', '_')}"
             return SimpleNamespace(**{hook: hookimpl(lambda: [component])})
     raise AssertionError(
-        f"{component.__name__} is a component of no kind: derive it from Ordering, Backbone or another"
+        f"{component.__name__} is not a component of any kind: derive it from Ordering, Backbone or another interface"
     )

@@ -32,34 +32,35 @@ BATCHES = (1, 7, 100)
 
 
 @rule
-def the_loss_reaches_every_parameter_in_finite_numbers(case: LearnerCase) -> None:
-    """Let every parameter that requires a gradient take part in ``loss`` or in the soft permutation during the search,
-    for grids of one patch and batches of one image, too."""
+def the_loss_has_a_finite_gradient_for_every_parameter(case: LearnerCase) -> None:
+    """Use every parameter that requires a gradient in ``loss`` or in the soft permutation during the search, also for
+    grids of one patch and batches of one image.
+    """
     for grid in case.grids:
         for batch in case.batches:
             led = Led.by(case, shuffled(grid.num_patches), grid)
-            amid = led.amid_the_search()
+            middle = led.during_the_search()
             where = f"for {batch} images on a {grid} grid"
             gradients = _gradients(led, batch, where)
             for name, gradient in gradients.items():
-                expect(gradient is not None, f"there is no gradient of {name} {where}")
-            # One sample alone may have nothing to be compared with.
+                expect(gradient is not None, f"{name} has no gradient {where}")
+            # A single sample may have nothing to compare with.
             if grid.num_patches == 1 or batch == 1 or all(map(_is_some, gradients.values())):
                 continue
-            led.learn(range(amid, amid + 3))  # what compares outputs of parts that begin equal has none before
+            led.learn(range(middle, middle + 3))  # a comparison of parts that start equal has no gradient before
             later = _gradients(led, batch, where)
             for name, gradient in gradients.items():
                 expect(_is_some(gradient) or _is_some(later[name]), f"the gradient of {name} {where} is zero")
 
 
 def _gradients(led: Led, batch: int, where: str) -> dict[str, Tensor | None]:
-    """Of each parameter, all of them finite."""
+    """The gradient of each parameter, after checking that all are finite."""
     learned = {name: parameter for name, parameter in led.policy.named_parameters() if parameter.requires_grad}
     led.policy.zero_grad()
     loss = led.objective(led.readings(led.images(batch)))
     expect(loss.shape == () and loss.isfinite(), f"the loss {where} is {loss.detach()}")
     if not learned:
-        expect(led.policy.build_optimizer() is None, "there is an optimizer, but no parameter")
+        expect(led.policy.build_optimizer() is None, "there is an optimizer, but there are no parameters")
         return {}
     torch.autograd.backward(loss)
     for name, parameter in learned.items():
@@ -74,7 +75,7 @@ def _is_some(gradient: Tensor | None) -> bool:
 
 @rule
 def no_temperature_gives_nan(case: LearnerCase) -> None:
-    """Compute softmax and log-probabilities from differences, in single precision, and clamp what is divided by."""
+    """Compute softmax and log-probabilities from differences in single precision, and clamp divisors."""
     schedule = dict(case.options).get("temperature")
     fields = type(schedule).model_fields if isinstance(schedule, BaseModel) else {}
     temperatures: list[dict[str, Any]] = [{}]
@@ -88,16 +89,16 @@ def no_temperature_gives_nan(case: LearnerCase) -> None:
 
 
 def expect_finite_steps(case: LearnerCase, grid: Grid, autocast: bool, steps: int) -> None:
-    """Go on if steps amid the search give valid proposals, finite losses and finite parameters.
+    """Check that steps during the search give valid proposals, finite losses and finite parameters.
 
     Args:
         case: the learner.
-        grid: of patches.
+        grid: the grid of patches.
         autocast: whether bfloat16 is used, as on a GPU.
-        steps: how many.
+        steps: number of steps.
     """
     led = Led.by(case, shuffled(grid.num_patches), grid)
-    policy, first = led.policy, led.amid_the_search()
+    policy, first = led.policy, led.during_the_search()
     optimizer = policy.build_optimizer()
     where = f"on a {grid} grid{' in bfloat16' if autocast else ''}"
     for step in range(first, first + steps):
@@ -109,7 +110,7 @@ def expect_finite_steps(case: LearnerCase, grid: Grid, autocast: bool, steps: in
                 for proposal in reading.proposals:
                     expect_valid(proposal, 5, grid.num_patches)
                 applied = reading.sequence.patches
-                expect(applied.isfinite().all(), f"{where}, patches that are applied are not finite")
+                expect(applied.isfinite().all(), f"{where}, the reordered patches are not finite")
             loss = led.objective(readings)
             policy.search(Trials(sequence, by_loss))
         expect(loss.isfinite(), f"{where}, the loss is {loss.detach()}")
@@ -120,7 +121,7 @@ def expect_finite_steps(case: LearnerCase, grid: Grid, autocast: bool, steps: in
 
 @rule
 def metrics_are_finite_numbers_in_every_phase(case: LearnerCase) -> None:
-    """Return plain floats from ``metrics``, from the first step to the last; leave out what is not known yet."""
+    """Return plain floats from ``metrics``, from the first step to the last; omit values that are not known yet."""
     led = Led.by(case, shuffled(case.grid.num_patches), case.grid)
     for step in STEPS[::7]:
         led.learn([step])
@@ -129,7 +130,7 @@ def metrics_are_finite_numbers_in_every_phase(case: LearnerCase) -> None:
 
 
 @rule
-def hangs_on_the_reward_exactly_if_it_says_so(case: LearnerCase) -> None:
+def uses_the_reward_exactly_if_it_says_so(case: LearnerCase) -> None:
     """Declare ``uses_reward = True`` if ``loss`` or ``search`` uses the reward, and False otherwise."""
     one, other = (_after_rewards(case, seed) for seed in (0, 1))
     differs = len(one) != len(other) or not all(map(_same, one, other))
@@ -140,12 +141,12 @@ def hangs_on_the_reward_exactly_if_it_says_so(case: LearnerCase) -> None:
 def _after_rewards(case: LearnerCase, seed: int) -> list[Tensor]:
     """The losses, gradients and state of a policy that took three steps with random rewards."""
     led = Led.by(case, shuffled(case.grid.num_patches), case.grid)
-    amid, optimizer = led.amid_the_search(), led.policy.build_optimizer()
+    middle, optimizer = led.during_the_search(), led.policy.build_optimizer()
     sequence, generator = led.images(12), torch.Generator().manual_seed(seed)
     losses = []
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        for step in range(amid, amid + 3):
+        for step in range(middle, middle + 3):
             led.move(step)
             readings = led.readings(sequence)
             losses.append(led.loss(readings, [torch.randn(12, generator=generator) for _ in readings]))
@@ -161,7 +162,7 @@ def _same(one: Tensor, other: Tensor) -> bool:
 
 @rule
 def a_constant_reward_changes_no_order(case: LearnerCase) -> None:
-    """Compare a reward with those of other proposals, or with a mean that starts at the first one, not at zero."""
+    """Compare a reward with those of other proposals, or with a mean that starts at the first reward, not at zero."""
     if not case.component.uses_reward:
         return
     start = shuffled(case.grid.num_patches)
@@ -201,18 +202,20 @@ def the_best_order_follows_the_reward_of_trials_and_nothing_else(case: LearnerCa
         return led.best(sequence)
 
     led = Led.by(case, start, case.grid)
-    expected = searched(None) if led.is_rule else start  # the order of a rule may follow the schedule
+    expected = searched(None) if led.is_rule else start  # a rule's order may depend on the schedule
     same = torch.equal(searched(ignores_the_order).per_image(12), expected.per_image(12))
     expect(same, "a reward that ignores the order changes it")
     if led.learns_from_trials and patches >= 4:
         before = float(start.kendall_tau(hidden))
         gained = float(_likeness(searched(likes_an_order), hidden).mean()) - before
-        least = min(0.2, 3 / patches, (1 - before) / 2)  # what a few dozen swaps can reach
-        expect(gained > least, f"of a reward that likes an order, Kendall's tau with that order gains {gained}")
+        least = min(0.2, 3 / patches, (1 - before) / 2)  # reachable with a few dozen swaps
+        expect(
+            gained > least, f"a reward for similarity to an order raises Kendall's tau with that order by only {gained}"
+        )
 
 
 def _likeness(order: Order | None, liked: Order) -> Float[Tensor, " row"]:
-    """Kendall's tau of each row of an order with the one that is liked."""
+    """Kendall's tau of each row of an order with the rewarded order."""
     assert order is not None
     rows = order.indices.reshape(-1, order.num_slots) if order.groups is None else order.per_image(len(order.groups))
     return torch.tensor([Order.trusted(row, order.num_patches).kendall_tau(liked) for row in rows], dtype=torch.float64)
@@ -220,12 +223,13 @@ def _likeness(order: Order | None, liked: Order) -> Float[Tensor, " row"]:
 
 @rule
 def a_search_evaluates_as_many_images_as_declared(case: LearnerCase) -> None:
-    """Return from ``extra_passes`` how many passes of a batch ``search`` evaluates, on average over the search; try
-    nothing in other phases."""
+    """Return from ``extra_passes`` the mean number of passes of a batch that ``search`` evaluates; evaluate nothing in
+    other phases.
+    """
     for batch in (7, 100):
         led = Led.by(case, shuffled(case.grid.num_patches), case.grid)
         evaluated = dict.fromkeys(("warm-up", "search", "hardened"), 0)
-        rewards = iter(range(1_000_000))  # every trial does better than all before: nothing is left out
+        rewards = iter(range(1_000_000))  # every trial does better than all earlier ones, so none is skipped
 
         def rising(read: PatchSequence, rewards: Any = rewards) -> Float[Tensor, " image"]:
             return torch.full((read.batch,), float(next(rewards)))
@@ -236,7 +240,11 @@ def a_search_evaluates_as_many_images_as_declared(case: LearnerCase) -> None:
             trials = Trials(sequence, rising)
             led.policy.search(trials)
             evaluated[led.policy.phase] += trials.images
-        expect_equal((evaluated["warm-up"], evaluated["hardened"]), (0, 0), "what is tried outside the search")
+        expect_equal(
+            (evaluated["warm-up"], evaluated["hardened"]),
+            (0, 0),
+            "the images evaluated in warm-up and after the search",
+        )
         declared = led.learner.extra_passes(batch)
         passes = evaluated["search"] / batch / max(1, len(led.steps_of("search")))
         seen = f"extra_passes({batch}) is {declared}, but a step of the search evaluates {passes:.3f} batches"
@@ -246,10 +254,10 @@ def a_search_evaluates_as_many_images_as_declared(case: LearnerCase) -> None:
 ORDER_LEARNER_RULES: tuple[Rule[Any], ...] = (
     *COMPONENT_RULES,
     *ORDER_RULES,
-    the_loss_reaches_every_parameter_in_finite_numbers,
+    the_loss_has_a_finite_gradient_for_every_parameter,
     no_temperature_gives_nan,
     metrics_are_finite_numbers_in_every_phase,
-    hangs_on_the_reward_exactly_if_it_says_so,
+    uses_the_reward_exactly_if_it_says_so,
     a_constant_reward_changes_no_order,
     the_best_order_follows_the_reward_of_trials_and_nothing_else,
     a_search_evaluates_as_many_images_as_declared,
@@ -262,22 +270,22 @@ def order_learner_case(
     grids: Sequence[Grid] = GRIDS,
     batches: Sequence[int] = BATCHES,
 ) -> LearnerCase:
-    """What the rules of order-learners are held to; see :func:`check_order_learner`."""
+    """A case for the rules of order-learners; see :func:`check_order_learner`."""
     return LearnerCase(learner, options_of(learner, options), tuple(grids), tuple(batches))
 
 
 def check_order_learner(
     learner: type[OrderLearner], options: OptionsGiven = None, grids: Sequence[Grid] = GRIDS
 ) -> None:
-    """Hold an order-learner, and the policies that it builds, to their contract, without a model.
+    """Check an order-learner and its policies against their contract, without a model.
 
     Args:
         learner: the class.
-        options: as a recipe gives them; the defaults if not given.
-        grids: of patches, where it does not work on all: no other sizes are tried.
+        options: options as in a recipe; the defaults if not given.
+        grids: grids of patches to test on, for a learner that does not work on all.
 
     Raises:
-        BrokenRulesError: naming each rule that is broken, what was seen, and what to do.
+        BrokenRulesError: naming each broken rule, what was seen, and what to do.
         ReorderKitError: if the options are refused.
 
     >>> from reorder_kit.order_learners.softsort import SoftSort

@@ -33,23 +33,23 @@ TURNS = [
 
 @dataclass(frozen=True)
 class OrderingCase(ComponentCase[Ordering]):
-    """An ordering, and the grids it is tried on.
+    """An ordering, and the grids to test it on.
 
     Args:
-        grids: any rectangles.
+        grids: any rectangular grids.
     """
 
     grids: tuple[Grid, ...] = GRIDS
 
     def order(self, grid: Grid, **changed: Any) -> list[int]:
-        """The order that a fresh ordering gives for a grid, with some options changed."""
+        """The order that a new ordering gives for a grid, with some options changed."""
         options = self.options.model_copy(update=changed)
         return list(self.component(options).order(grid).indices.tolist())
 
 
 @rule
 def takes_grids_of_one_row_or_one_column(case: OrderingCase) -> None:
-    """Let ``cells`` work on any rectangle from 1x1: images can be a single patch high or wide."""
+    """Let ``cells`` work on any rectangle from 1x1 up: images can be a single patch high or wide."""
     for grid in case.grids:
         if min(grid.height, grid.width) == 1 and grid.frames == 1:
             _expect_valid(case, grid)
@@ -57,7 +57,7 @@ def takes_grids_of_one_row_or_one_column(case: OrderingCase) -> None:
 
 @rule
 def visits_every_patch_exactly_once(case: OrderingCase) -> None:
-    """Let ``cells`` give every (row, column) of the rectangle once; say ``may_leave_out`` where some are dropped."""
+    """Let ``cells`` return every (row, column) of the rectangle once; set ``may_leave_out`` if some are dropped."""
     for grid in case.grids:
         if min(grid.height, grid.width) > 1 and grid.frames == 1:
             _expect_valid(case, grid)
@@ -65,7 +65,7 @@ def visits_every_patch_exactly_once(case: OrderingCase) -> None:
 
 @rule
 def takes_clips_of_several_frames(case: OrderingCase) -> None:
-    """Override ``patches``, not ``order``, for a rule across frames; it gives the patches of all of them."""
+    """Override ``patches``, not ``order``, for a rule across frames; it returns the patches of all frames."""
     for grid in case.grids:
         if grid.frames > 1:
             _expect_valid(case, grid)
@@ -73,23 +73,23 @@ def takes_clips_of_several_frames(case: OrderingCase) -> None:
 
 @rule
 def gives_the_same_order_every_time(case: OrderingCase) -> None:
-    """Draw at random from a generator with a seed that is an option, as ``random`` does; keep no state."""
+    """Draw random numbers from a generator whose seed is an option, as ``random`` does; keep no state."""
     ordering = case.component(case.options)
     for grid in case.grids:
         first = ordering.order(grid).indices.tolist()
         again = with_other_random_numbers(partial(ordering.order, grid)).indices.tolist()
-        expect(again == first == case.order(grid), f"on a {grid} grid, asked again, it gives another order")
+        expect(again == first == case.order(grid), f"on a {grid} grid, it gives another order the second time")
 
 
 @rule
 def draws_nothing_from_the_global_random_stream(case: OrderingCase) -> None:
-    """Use ``torch.Generator().manual_seed(...)``: whoever seeds or uses the global stream changes the run."""
+    """Use ``torch.Generator().manual_seed(...)``: seeding or using the global stream changes the run."""
     expect_no_draw(lambda: [case.order(grid) for grid in case.grids])
 
 
 @rule
 def transposes_then_flips_then_reverses(case: OrderingCase) -> None:
-    """Leave the options of ``OrderingOptions`` to ``Ordering.order``: write ``cells`` or ``patches`` instead."""
+    """Leave the options of ``OrderingOptions`` to ``Ordering.order``: override ``cells`` or ``patches`` instead."""
     for grid in case.grids:
         plain = {turned: case.order(turned, **TURNS[0]) for turned in {grid, grid.transposed} if turned in case.grids}
         for turn in TURNS:
@@ -105,7 +105,7 @@ def transposes_then_flips_then_reverses(case: OrderingCase) -> None:
 
 @rule
 def draws_another_order_for_another_seed(case: OrderingCase) -> None:
-    """Let ``drawn_with(seed)`` give the options that hold the seed, or nothing where nothing is drawn at random."""
+    """Return from ``drawn_with(seed)`` the options that set the seed, or nothing if the ordering is not random."""
     seeds = [case.component.drawn_with(seed) for seed in range(8)]
     grid = max(case.grids, key=lambda each: each.num_patches)
     if any(seeds) and grid.num_patches > 2:
@@ -128,20 +128,20 @@ ORDERING_RULES: tuple[Rule[Any], ...] = (
 def ordering_case(
     ordering: type[Ordering], options: OptionsGiven = None, grids: Sequence[Grid] = GRIDS
 ) -> OrderingCase:
-    """What the rules of orderings are held to; see :func:`check_ordering`."""
+    """A case for the rules of orderings; see :func:`check_ordering`."""
     return OrderingCase(ordering, options_of(ordering, options), tuple(grids))
 
 
 def check_ordering(ordering: type[Ordering], options: OptionsGiven = None, grids: Sequence[Grid] = GRIDS) -> None:
-    """Hold an ordering to its contract.
+    """Check an ordering against its contract.
 
     Args:
         ordering: the class.
-        options: as a recipe gives them; the defaults if not given.
-        grids: on which it is tried, where it does not work on all of them, as an order that a file holds.
+        options: options as in a recipe; the defaults if not given.
+        grids: grids to test on, for an ordering that does not work on all, such as an order from a file.
 
     Raises:
-        BrokenRulesError: naming each rule that is broken, what was seen, and what to do.
+        BrokenRulesError: naming each broken rule, what was seen, and what to do.
         ReorderKitError: if the options are refused.
 
     >>> from reorder_kit.orderings.hilbert import Hilbert
@@ -161,4 +161,4 @@ def _expect_valid(case: OrderingCase, grid: Grid) -> None:
     if case.component.may_leave_out:
         expect(indices and len(set(indices)) == len(indices) and set(indices) <= set(every), f"{grid}: {indices}")
     else:
-        expect_equal(sorted(indices), every, f"what it visits of a {grid} grid")
+        expect_equal(sorted(indices), every, f"the list of patches that it visits on a {grid} grid")

@@ -43,7 +43,7 @@ GRIDS: tuple[Grid, ...] = (Grid(3, 5), Grid(1, 1), Grid(1, 2))
 
 
 class NoiseImages:
-    """Images of noise of two classes."""
+    """Noise images of two classes."""
 
     def __init__(self, image: ImageShape, count: int = 12) -> None:
         self.images = torch.randn(count, *image.axes, generator=torch.Generator().manual_seed(3))
@@ -57,10 +57,10 @@ class NoiseImages:
 
 @dataclass(frozen=True)
 class PriorCase(ComponentCase[Prior]):
-    """A prior, and the grid of the patches it looks at.
+    """A prior, and the grid of its patches.
 
     Args:
-        grid: of patches of 2x3 pixels.
+        grid: the grid, with patches of 2x3 pixels.
     """
 
     grid: Grid
@@ -79,13 +79,13 @@ class PriorCase(ComponentCase[Prior]):
         return self.component(self.options, self.image, self.grid)
 
     def patches(self, count: int, seed: int = 0) -> Float[Tensor, "image patch pixel"]:
-        """Of images of noise."""
+        """Patches of noise images."""
         noise = torch.Generator().manual_seed(seed)
         return torch.randn(count, self.grid.num_patches, TILE.height * TILE.width, generator=noise)
 
     @property
     def orders(self) -> dict[str, Order]:
-        """Every ordering that needs no options, as in a run, and three more, two of which are equal."""
+        """Every ordering without required options, as in a run, and three more orders, two of which are equal."""
         patches = self.grid.num_patches
         shuffled = Order(torch.randperm(patches, generator=torch.Generator().manual_seed(1)))
         again = Order(shuffled.indices.clone())
@@ -93,13 +93,13 @@ class PriorCase(ComponentCase[Prior]):
         return {**self._start.orders(self.grid), **further}
 
     def score(self, patches: Float[Tensor, "image patch pixel"]) -> Mapping[str, float]:
-        """Its scores; of a prior that scores."""
+        """The scores of a scoring prior."""
         return self._scoring.score(patches, self.orders)
 
     def score_per_image(
         self, batches: Sequence[Float[Tensor, "image patch pixel"]]
     ) -> Mapping[str, Float[Tensor, " image"]]:
-        """Its scores of every image; of a prior that scores."""
+        """The scores of a scoring prior for every image."""
         return self._scoring.score_per_image(batches, self.orders)
 
     @property
@@ -117,7 +117,7 @@ class PriorCase(ComponentCase[Prior]):
         return self.prior
 
     def start(self, num_slots: int | None = None) -> Order:
-        """The order that a new one starts a run from; all patches are read if not said."""
+        """The start that a new prior gives; all patches are read if the number of slots is not given."""
         splits = DataSplits(self.image, ["a", "b"], *(NoiseImages(self.image),) * 3)
         training = TrainingSplit(splits, seed=0, kind=CLASS)
 
@@ -130,67 +130,73 @@ class PriorCase(ComponentCase[Prior]):
 
 
 @rule
-def gives_one_order_of_every_patch_to_start_from(case: PriorCase) -> None:
-    """Let ``start`` return an ``Order`` of the shape (slot) that leaves no patch out."""
+def starts_from_one_order_of_every_patch(case: PriorCase) -> None:
+    """Return from ``start`` an ``Order`` of shape (slot) that leaves no patch out."""
     order = case.start()
     expect(isinstance(order, Order), f"start returns {order!r}")
-    expect(order.is_static, f"there is more than one order: their shape is {tuple(order.indices.shape)}")
-    expect_equal(sorted(order.indices.tolist()), list(range(case.grid.num_patches)), "what it visits")
+    expect(order.is_static, f"there is more than one order: the shape is {tuple(order.indices.shape)}")
+    expect_equal(
+        sorted(order.indices.tolist()), list(range(case.grid.num_patches)), "the list of patches that it visits"
+    )
 
 
 @rule
-def leaves_out_what_is_not_read_or_nothing(case: PriorCase) -> None:
-    """Where ``context.num_slots`` are fewer than patches, give an order of all patches, or of so many."""
+def leaves_out_unread_patches_or_none(case: PriorCase) -> None:
+    """If ``context.num_slots`` is below the number of patches, return an order of all patches or of that many."""
     slots = max(1, case.grid.num_patches // 2)
     order = case.start(slots)
     counts = (slots, case.grid.num_patches)
-    expect(order.num_slots in counts, f"of {slots} slots, it gives an order with {order.num_slots}")
-    expect_equal(order.num_patches, case.grid.num_patches, "the patches that it orders")
+    expect(order.num_slots in counts, f"asked for {slots} slots, it gives an order with {order.num_slots}")
+    expect_equal(order.num_patches, case.grid.num_patches, "the number of patches that it orders")
 
 
 @rule
 def starts_from_the_same_order_every_time(case: PriorCase) -> None:
-    """Draw at random, if at all, from a generator that is seeded with ``context.seed``, and keep nothing."""
+    """Draw random numbers only from a generator seeded with ``context.seed``, and keep no state."""
     expect_no_draw(case.start)
     first, again = case.start(), with_other_random_numbers(case.start)
-    expect_equal(again.indices.tolist(), first.indices.tolist(), "the order it gives when it is asked again")
+    expect_equal(again.indices.tolist(), first.indices.tolist(), "the order that it gives the second time")
 
 
 @rule
 def every_order_has_a_finite_score_for_every_image(case: PriorCase) -> None:
-    """Give a score for each order by its name, for a grid of a single patch and images of a single color, too."""
+    """Return a score for each order by name, also for a grid of a single patch and images of a single color."""
     if not case.scores:
         return
     flat = torch.zeros_like(case.patches(1))
     scores = case.score_per_image([case.patches(2), flat])
-    expect_equal(set(scores), set(case.orders), "the orders with a score")
+    expect_equal(set(scores), set(case.orders), "the set of orders with a score")
     for name, values in scores.items():
         expect_equal(tuple(values.shape), (3,), f"the shape of the scores of three images for {name!r}")
         expect(values.isfinite().all(), f"the scores for {name!r} are {values.tolist()}")
     single = case.score(case.patches(2))
-    expect_equal(set(single), set(case.orders), "the orders with a score")
+    expect_equal(set(single), set(case.orders), "the set of orders with a score")
     expect(all(type(value) is float and math.isfinite(value) for value in single.values()), f"the scores are {single}")
 
 
 @rule
 def the_score_is_the_mean_over_images(case: PriorCase) -> None:
-    """Let ``score_per_image`` give what each image adds; its mean is ``score``, and the intervals are made of it."""
+    """Return the score of each image from ``score_per_image``; its mean is ``score``, and intervals are computed from
+    it.
+    """
     if case.scores:
         patches = case.patches(4)
         each = case.score_per_image([patches])
         for name, value in case.score(patches).items():
             mean = each[name].mean().double()
-            expect_close(torch.tensor(value, dtype=torch.float64), mean, f"{name}: the score is no mean", 1e-5, 1e-8)
+            expect_close(
+                torch.tensor(value, dtype=torch.float64), mean, f"{name}: the score is not the mean", 1e-5, 1e-8
+            )
 
 
 @rule
-def how_images_are_dealt_to_batches_changes_nothing(case: PriorCase) -> None:
-    """Let the score of an image depend on that image alone, not on those in the same batch."""
+def scores_do_not_depend_on_batches(case: PriorCase) -> None:
+    """Let the score of an image depend only on that image, not on others in the batch."""
     if case.scores:
         patches = case.patches(5)
         whole, parts = (case.score_per_image(batches) for batches in ([patches], torch.split(patches, [2, 3])))
         for name, values in whole.items():
-            expect_close(parts[name], values, f"{name}: images in two batches have other scores than in one")
+            expect_close(parts[name], values, f"{name}: images in two batches have different scores than in one")
 
 
 @rule
@@ -203,18 +209,20 @@ def equal_orders_have_equal_scores(case: PriorCase) -> None:
 
 @rule
 def scores_change_nothing_and_draw_nothing(case: PriorCase) -> None:
-    """Leave patches and candidates as they are, and draw nothing from the global random stream."""
+    """Do not change patches or candidates, and draw nothing from the global random stream."""
     if case.scores:
         patches, orders = case.patches(3), case.orders
         expect_no_draw(lambda: case._scoring.score(patches, orders))
-        expect(torch.equal(patches, case.patches(3)), "the patches are changed")
-        expect(all(orders[name] == order for name, order in case.orders.items()), "the candidates are changed")
-        expect_equal(with_other_random_numbers(lambda: case.score(patches)), case.score(patches), "the score, again,")
+        expect(torch.equal(patches, case.patches(3)), "the patches were changed")
+        expect(all(orders[name] == order for name, order in case.orders.items()), "the candidates were changed")
+        expect_equal(
+            with_other_random_numbers(lambda: case.score(patches)), case.score(patches), "the score of a second call"
+        )
 
 
 @rule
 def says_what_it_measures(case: PriorCase) -> None:
-    """Say in ``measure`` in a few words what a score is: it stands above the numbers in tables."""
+    """Say in ``measure``, in a few words, what a score is: it is the heading of the numbers in tables."""
     if issubclass(case.component, ScoringPrior):
         measure = case.component.measure
         expect(isinstance(measure, str) and 0 < len(measure.strip()) <= 40, f"measure is {measure!r}")
@@ -222,12 +230,12 @@ def says_what_it_measures(case: PriorCase) -> None:
 
 PRIOR_RULES: tuple[Rule[Any], ...] = (
     *COMPONENT_RULES,
-    gives_one_order_of_every_patch_to_start_from,
-    leaves_out_what_is_not_read_or_nothing,
+    starts_from_one_order_of_every_patch,
+    leaves_out_unread_patches_or_none,
     starts_from_the_same_order_every_time,
     every_order_has_a_finite_score_for_every_image,
     the_score_is_the_mean_over_images,
-    how_images_are_dealt_to_batches_changes_nothing,
+    scores_do_not_depend_on_batches,
     equal_orders_have_equal_scores,
     scores_change_nothing_and_draw_nothing,
     says_what_it_measures,
@@ -235,20 +243,21 @@ PRIOR_RULES: tuple[Rule[Any], ...] = (
 
 
 def prior_case(prior: type[Prior], options: OptionsGiven, grid: Grid) -> PriorCase:
-    """What the rules of priors are held to; see :func:`check_prior`."""
+    """A case for the rules of priors; see :func:`check_prior`."""
     return PriorCase(prior, options_of(prior, options), grid)
 
 
 def check_prior(prior: type[Prior], options: OptionsGiven = None, grids: Sequence[Grid] = GRIDS) -> None:
-    """Hold a prior to its contract, on images of noise.
+    """Check a prior against its contract, on noise images.
 
     Args:
-        prior: the class; one that scores candidates is held to the rules of scores, too.
-        options: as a recipe gives them, or made by its class where one is a part; the defaults if not given.
-        grids: of patches, on which it is tried.
+        prior: the class; one that scores candidates is also checked by the rules of scores.
+        options: options as in a recipe, or an instance of its options class if one is a part; the defaults if not
+            given.
+        grids: grids of patches to test on.
 
     Raises:
-        BrokenRulesError: naming each rule that is broken, what was seen, and what to do.
+        BrokenRulesError: naming each broken rule, what was seen, and what to do.
         ReorderKitError: if the options are refused.
 
     >>> from reorder_kit.interfaces import Part
@@ -262,5 +271,5 @@ def check_prior(prior: type[Prior], options: OptionsGiven = None, grids: Sequenc
 
 @cache
 def _candidates() -> dict[str, Ordering]:
-    """The built-in orderings that a prior can choose from; a run has those of plugins, too."""
+    """The built-in orderings that a prior can choose from; a run also has those of plugins."""
     return candidates_of(host_with())

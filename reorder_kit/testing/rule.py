@@ -1,4 +1,4 @@
-"""A rule of a contract, and what is said of a component that breaks it."""
+"""Rules of a contract, and the messages about components that break them."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ Case = TypeVar("Case")
 
 
 class SeenError(AssertionError):
-    """What a rule saw that it forbids."""
+    """Something that a rule forbids."""
 
 
 class BrokenRulesError(AssertionError):
-    """A component breaks rules of its contract; the message says which, what was seen, and what to do.
+    """Raised if a component breaks rules of its contract; the message names the rules, what was seen, and what to do.
 
     Args:
-        case: the component with its options, in words.
-        broken: of each rule that is broken, its name and what there is to say about it.
+        case: a description of the component with its options.
+        broken: the message about each broken rule, by the rule's name.
     """
 
     def __init__(self, case: str, broken: dict[str, str]) -> None:
@@ -35,12 +35,12 @@ class BrokenRulesError(AssertionError):
 
 @dataclass(frozen=True)
 class Rule(Generic[Case]):
-    """One thing that every component of a kind promises.
+    """One promise that every component of a kind keeps.
 
     Args:
-        name: what is promised, in words.
-        advice: what to do about a component that does not keep it.
-        verify: raises if the component of a case does not keep it.
+        name: the promise in words.
+        advice: how to fix a component that does not keep it.
+        verify: raises an error if the component of a case does not keep it.
     """
 
     name: str
@@ -51,14 +51,14 @@ class Rule(Generic[Case]):
         return self.name
 
     def __call__(self, case: Case) -> None:
-        """Hold a component to the rule.
+        """Check a component against the rule.
 
         Raises:
-            BrokenRulesError: if it breaks the rule, or raises what it should not.
+            BrokenRulesError: if it breaks the rule or raises an unexpected error.
         """
         try:
             self.verify(case)
-        except Exception as error:  # whatever a component raises is something to tell its author
+        except Exception as error:  # whatever a component raises is reported to its author
             seen = str(error) if isinstance(error, SeenError) else f"{type(error).__name__}: {error}"
             raise BrokenRulesError(str(case), {self.name: self._message(seen)}) from error
 
@@ -67,21 +67,21 @@ class Rule(Generic[Case]):
 
 
 def rule(verify: Callable[[Case], None]) -> Rule[Case]:
-    """Make a rule of a function: its name, in words, is that of the rule, and its docstring the advice."""
+    """Turn a function into a rule: its name becomes the name of the rule, and its docstring the advice."""
     advice = " ".join(cleandoc(verify.__doc__ or "").split())
     return Rule(verify.__name__.replace("_", " "), advice, verify)
 
 
 def hold(case: Case, rules: Iterable[Rule[Case]]) -> None:
-    """Hold a component to rules.
+    """Check a component against rules.
 
     Args:
-        case: the component with what is needed to try it out.
-        rules: those of its kind.
+        case: the component with everything needed to test it.
+        rules: the rules of its kind.
 
     Raises:
-        BrokenRulesError: naming every rule that is broken. Of those that only found that the component raises, the
-            first is named: most likely, the others met the same.
+        BrokenRulesError: naming every broken rule. Of rules that only met an error of the component, just the first is
+            named: most likely, the others met the same error.
     """
     broken: dict[str, str] = {}
     first: BaseException | None = None
@@ -91,7 +91,7 @@ def hold(case: Case, rules: Iterable[Rule[Case]]) -> None:
             each(case)
         except BrokenRulesError as error:
             raises = not isinstance(error.__cause__, SeenError)
-            if not (raises and (has_raised or _is_told(error.__cause__, broken.values()))):
+            if not (raises and (has_raised or _is_reported(error.__cause__, broken.values()))):
                 broken[each.name] = str(error).partition("\n")[2]
                 first = first or error.__cause__
             has_raised = has_raised or raises
@@ -99,17 +99,17 @@ def hold(case: Case, rules: Iterable[Rule[Case]]) -> None:
         raise BrokenRulesError(str(case), broken) from first
 
 
-def _is_told(cause: BaseException | None, told: Iterable[str]) -> bool:
-    """Whether a rule that saw something has said it in the same sentence; short or empty messages are no sentences."""
-    return isinstance(cause, ReorderKitError) and any(cause.message in message for message in told)
+def _is_reported(cause: BaseException | None, reported: Iterable[str]) -> bool:
+    """Whether another rule already reports the error in the same sentence; short or empty messages do not count."""
+    return isinstance(cause, ReorderKitError) and any(cause.message in message for message in reported)
 
 
 def expect(holds: object, seen: str) -> None:
-    """Go on if a condition holds.
+    """Check that a condition holds.
 
     Args:
         holds: the condition.
-        seen: what is the case if it does not.
+        seen: what was seen if it does not hold.
 
     Raises:
         SeenError: if it does not hold.
@@ -119,12 +119,12 @@ def expect(holds: object, seen: str) -> None:
 
 
 def expect_equal(found: Any, expected: Any, what: str) -> None:
-    """Go on if two values are equal.
+    """Check that two values are equal.
 
     Args:
-        found: of the component.
-        expected: what the rule asks for.
-        what: the name of what was found.
+        found: the value of the component.
+        expected: the value that the rule requires.
+        what: the name of the value.
 
     Raises:
         SeenError: if they differ.
@@ -135,13 +135,13 @@ def expect_equal(found: Any, expected: Any, what: str) -> None:
 def expect_close(
     found: Tensor, expected: Tensor, what: str, rtol: float | None = None, atol: float | None = None
 ) -> None:
-    """Go on if two tensors are equal but for rounding.
+    """Check that two tensors are equal up to rounding.
 
     Args:
-        found: of the component.
-        expected: what the rule asks for.
-        what: what it means that they differ.
-        rtol: tolerance relative to the expected values; as torch chooses it by type if neither is given.
+        found: the value of the component.
+        expected: the value that the rule requires.
+        what: the message if they differ.
+        rtol: tolerance relative to the expected values; torch's default for the type if neither is given.
         atol: absolute tolerance.
 
     Raises:

@@ -1,1 +1,1 @@
-"""Orders learned for one model, read by another."""
+"""Transfer: orders learned for one model, read by another."""

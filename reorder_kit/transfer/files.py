@@ -1,4 +1,4 @@
-"""What a transfer leaves behind, beside its run folders."""
+"""The result files of a transfer."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ FILES = ("transfer.json", "transfer.md", "transfer.png")
 
 
 def write_results(results: TransferResult, folder: Path) -> None:
-    """Write the matrix as JSON, as Markdown and as a picture.
+    """Write the matrix as JSON, Markdown and a picture.
 
     Args:
         results: the matrix.
-        folder: where to.
+        folder: the folder to write to.
     """
     json_file, markdown_file, picture = (folder / name for name in FILES)
     results.write(json_file)

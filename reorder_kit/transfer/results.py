@@ -1,4 +1,4 @@
-"""What came out of a transfer: the matrix of orders and those that are given them."""
+"""The results of a transfer: the matrix of orders and the targets that read them."""
 
 from __future__ import annotations
 
@@ -16,34 +16,34 @@ from reorder_kit.statistics.estimate import Estimate, mean_over_seeds
 from reorder_kit.statistics.headline import Headline, signed
 
 START = "start"
-"""The order that a target starts from, as a row among the recipes whose learned orders it is given."""
+"""The row of the order that a target starts from, among the recipes whose learned orders it reads."""
 
 How = Literal["evaluated", "tuned", "scratch"]
 HEADINGS: Mapping[How, str] = {
-    "evaluated": "evaluated, nothing trained",
+    "evaluated": "evaluated without training",
     "tuned": "fine-tuned",
     "scratch": "from scratch",
 }
 Cell = tuple[How, str, str, int]
-"""How, name of the target, name of the row, seed."""
+"""The treatment, the name of the target, the name of the row, and the seed."""
 Scores = dict[Cell, float]
 CellVerdict = Literal["reference", "one seed", "better", "worse", "not distinguishable"]
 
 
 @dataclass(frozen=True)
 class Target:
-    """A recipe that is given orders.
+    """A recipe that reads orders of others.
 
     Args:
-        name: of the recipe.
+        name: name of the recipe.
         headline: the metric of its scores.
-        higher_is_better: whether a higher score is a better one.
-        reached_slots: slots that reach the readout; None where patches are ordered again before a later block.
+        higher_is_better: whether higher scores are better.
+        reached_slots: slots that reach the readout; None if patches are ordered again before a later block.
         num_slots: all slots in use.
-        is_selection: whether some patches are not read, so that an order chooses which are.
+        is_selection: whether some patches are not read, so that an order selects patches.
         left_out: patches without a slot.
-        spread: of a recipe that gives each image its own order: the mean Kendall distance of these to their consensus,
-            which is the order that others are given; None where one order serves all images.
+        spread: for a recipe that gives each image its own order, the mean Kendall distance of these to their consensus,
+            which is the order that others read; None if all images have the same order.
     """
 
     name: str
@@ -59,7 +59,7 @@ class Target:
 
     @classmethod
     def of(cls, name: str, result: RunResult) -> Self:
-        """A recipe, as a run of it says in which it learned its order."""
+        """Describe a recipe by the run in which it learned its order."""
         slots = result.order.reach.slots_read
         return cls(
             name,
@@ -74,35 +74,35 @@ class Target:
 
     @property
     def slots(self) -> SlotsRead:
-        """How many slots and patches are read."""
+        """The numbers of slots and patches that are read."""
         return SlotsRead(self.reached_slots, self.num_slots, self.left_out)
 
     @property
     def order_words(self) -> str:
-        """Which order of it others are given."""
+        """The order that others read, in words."""
         if self.spread is not None:
             return f"the consensus of {self.name}"
         return f"the order of {self.name}" if self.reached_slots is not None else f"the composed order of {self.name}"
 
     @property
     def metric(self) -> Headline:
-        """The headline, with its direction."""
+        """The headline metric with its direction."""
         return Headline(self.headline, self.higher_is_better)
 
 
 @dataclass(frozen=True)
 class TransferCell:
-    """A target in an order, over seeds.
+    """The scores of a target in one order, over seeds.
 
     Args:
-        how: ``evaluated``: the weights it learned its own order with, in this order, nothing trained; ``tuned``: the
-            same weights, trained on in this order; ``scratch``: new weights, trained in this order.
+        how: ``evaluated``: the weights with which it learned its own order, evaluated in this order without training;
+            ``tuned``: the same weights, fine-tuned in this order; ``scratch``: new weights, trained in this order.
         target: name of the target.
-        row: whose learned order; the target's own name for its own, ``start`` for the one it starts from.
+        row: the recipe whose learned order is read; the target's own name for its own order, ``start`` for its start.
         score: the headline metric on test images.
-        gain: by how much it is better than that of row ``start`` of the same target, how and seed; None for that row
-            itself.
-        verdict: what the interval of the gain says.
+        gain: how much better the score is than in row ``start`` with the same target, treatment and seed; None for that
+            row itself.
+        verdict: what the interval of the gain shows.
     """
 
     how: How
@@ -119,10 +119,10 @@ class TransferResult(VersionedRecord):
     """The content of ``transfer.json``: the matrix.
 
     Args:
-        seeds: of every cell.
+        seeds: the seeds of every cell.
         targets: the recipes, each a target and a source.
-        cells: every way, target and row.
-        verdict: what it comes to, in sentences.
+        cells: every treatment, target and row.
+        verdict: the conclusions in sentences.
     """
 
     version = 1
@@ -134,26 +134,26 @@ class TransferResult(VersionedRecord):
 
     @property
     def rows(self) -> list[str]:
-        """The orders."""
+        """The names of the orders."""
         return [START, *(target.name for target in self.targets)]
 
     def cell(self, how: How, target: str, row: str) -> TransferCell:
-        """One of them."""
+        """One cell of the matrix."""
         return next(cell for cell in self.cells if (cell.how, cell.target, cell.row) == (how, target, row))
 
     def has_points(self, target: Target) -> bool:
-        """Whether gains of a target are told in points: all of its scores are shares."""
+        """Whether the gains of a target are in points because all of its scores are shares."""
         own = (cell.score.values for cell in self.cells if cell.target == target.name)
         return target.metric.are_shares(score for scores in own for score in scores)
 
     def sentences(self) -> list[str]:
-        """What the matrix comes to, in words."""
+        """The conclusions from the matrix."""
         said = [sentence for target in self.targets for sentence in self._of(target)]
         if len(self.seeds) == 1:
-            return [*said, "One seed has no interval: nothing here is told from noise."]
+            return [*said, "A single seed has no interval: differences here could be noise."]
         return [
             *said,
-            f"95 % intervals over {len(self.seeds)} paired seeds; one in twenty misses. None is corrected.",
+            f"95 % intervals over {len(self.seeds)} paired seeds; about one in twenty misses. They are not corrected.",
         ]
 
     def _of(self, target: Target) -> Iterator[str]:
@@ -163,7 +163,7 @@ class TransferResult(VersionedRecord):
             spread = words_of_spread(target.spread)
             yield f"{target.name} has no single order: {spread}. Its row is the consensus, in which it was not trained."
         elif target.reached_slots is None:
-            composed = "its row is the composed order, before block 0 alone"
+            composed = "its row is the composed order, before block 0 only"
             yield f"{target.name} also orders before a later block: {composed}."
         for source in self.targets:
             cell = self.cell("scratch", target.name, source.name)
@@ -174,7 +174,7 @@ class TransferResult(VersionedRecord):
                 yield f"{target.name}, from scratch in {whose}: {gain} over its start; {cell.verdict}."
 
     def table(self, how: How) -> tuple[list[str], list[list[str]]]:
-        """The heading and the lines of a matrix: score and gain, a column for each target."""
+        """The heading and the rows of a matrix: score and gain, with a column for each target."""
         heading = ["order of", *(f"{target.name}, {target.metric}" for target in self.targets)]
         return heading, [
             [row, *(_text(self.cell(how, target.name, row), self.has_points(target)) for target in self.targets)]
@@ -182,7 +182,7 @@ class TransferResult(VersionedRecord):
         ]
 
     def markdown(self) -> str:
-        """The three matrices and the verdict."""
+        """The three matrices and the verdict, as Markdown."""
         parts = []
         for how in get_args(How):
             heading, lines = self.table(how)
@@ -193,11 +193,11 @@ class TransferResult(VersionedRecord):
 
 
 def collect(scores: Mapping[Cell, float], seeds: Sequence[int], targets: Sequence[Target]) -> TransferResult:
-    """Put the scores of all seeds together.
+    """Combine the scores of all seeds.
 
     Args:
-        scores: of every cell.
-        seeds: all of them.
+        scores: the scores of every cell.
+        seeds: all seeds.
         targets: the recipes.
     """
 

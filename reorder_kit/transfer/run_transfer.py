@@ -1,4 +1,4 @@
-"""Whether an order that one model learned on its data is any good for others: train what is missing, and report."""
+"""Run a transfer: find out whether a learned order helps other models or data."""
 
 from __future__ import annotations
 
@@ -33,21 +33,20 @@ from reorder_kit.transfer.runs import (
 
 Work = TransferRun | OrderTrial
 Recipes = Sequence[tuple[Mapping[str, Any], str]]
-"""Contents of recipes, and what to call them in messages."""
+"""Contents of recipes, and their names in messages."""
 
 
 @dataclass(frozen=True)
 class TransferPlan:
-    """A transfer that can be run.
+    """A checked transfer.
 
     Args:
-        sides: the recipes by name, one for each seed, in the order of the seeds.
-        seeds: of all.
-        grid: the patches that all of them read.
-        tune_epochs: epochs of fine-tuning by name.
-        folder: where everything is.
-        allow_download: let the recipes in the run folders, which may have been there before, fetch data that is not
-            there.
+        sides: the recipes by name, one per seed, in the order of the seeds.
+        seeds: the seeds of all recipes.
+        grid: the grid of patches that all of them read.
+        tune_epochs: epochs of fine-tuning, by name.
+        folder: the folder of the transfer.
+        allow_download: let the recipes in existing run folders download missing data.
     """
 
     sides: Mapping[str, Sequence[Side]]
@@ -71,21 +70,21 @@ def plan_transfer(
     host: PluginHost,
     allow_download: bool = False,
 ) -> TransferPlan:
-    """Check that the recipes learn orders that can be given to each other.
+    """Check that the recipes learn orders that can be transferred between them.
 
     Args:
         recipes: at least two.
-        seeds: every recipe is run with each.
-        folder: where the run folders shall be.
-        tune_epochs: epochs of fine-tuning; None for a fifth of a recipe's own.
+        seeds: the seeds that every recipe is run with.
+        folder: the folder for the run folders.
+        tune_epochs: epochs of fine-tuning; None for a fifth of a recipe's own epochs.
         host: the plugins.
-        allow_download: let the recipes in the run folders fetch data that is not there when models are evaluated.
+        allow_download: let the recipes in the run folders download missing data when models are evaluated.
 
     Raises:
-        ReorderKitError: if a recipe is wrong or learns no order, two have the same name, or their grids differ.
+        ReorderKitError: if a recipe is invalid or has no learner, two have the same name, or their grids differ.
     """
     if len(recipes) < 2:
-        raise ReorderKitError("an order is transferred from one recipe to another: name at least two")
+        raise ReorderKitError("a transfer needs at least two recipes")
     sides: dict[str, list[Side]] = {}
     grids: dict[str, Grid] = {}
     tuning: dict[str, int] = {}
@@ -93,19 +92,19 @@ def plan_transfer(
         experiment = compose(content, host, source)
         recipe = experiment.recipe
         if recipe.name in sides:
-            raise ReorderKitError(f"two recipes have the name {recipe.name!r}", "give them names of their own")
+            raise ReorderKitError(f"two recipes have the name {recipe.name!r}", "give them different names")
         if recipe.name == START:
-            raise ReorderKitError(f"a recipe of the name {START!r} would be taken for the starting order")
+            raise ReorderKitError(f"a recipe cannot have the name {START!r}, which stands for the starting order")
         if experiment.learner is None or experiment.control is not None:
-            raise ReorderKitError(f"{source}: learns no order that could be transferred", "name an order.learner")
+            raise ReorderKitError(f"{source}: has no order-learner", "set order.learner")
         if recipe.train.steps is not None or recipe.order.weights is not None:
             field = "order.weights" if recipe.train.steps is None else "train.steps"
             raise ReorderKitError(
-                f"{source}: a transfer trains every order from the start, for epochs, so it cannot use {field}",
-                "give train.epochs and order.start",
+                f"{source}: a transfer trains every order from scratch, for epochs, so it cannot use {field}",
+                "set train.epochs and order.start",
             )
         if not allow_download:
-            local_source(experiment.data_source)  # better to say so before any training
+            local_source(experiment.data_source)  # fails here rather than after training
         grids[recipe.name] = experiment.facts(experiment.open_data().image).grid
         tuning[recipe.name] = tune_epochs or default_tuning(recipe.train.epochs)
         sides[recipe.name] = []
@@ -117,7 +116,7 @@ def plan_transfer(
 
 
 def _seed_of_start(experiment: Experiment, seed: int) -> list[tuple[str, Any]]:
-    """A start that draws at random draws another order for every seed, unless the recipe names one."""
+    """A random start draws a different order for each seed unless the recipe names a seed."""
     if not isinstance(experiment.start, Ordering):
         return []
     given = experiment.start.options.model_fields_set
@@ -130,8 +129,8 @@ def _common_grid(grids: Mapping[str, Grid]) -> Grid:
     for name, other in others:
         if other != grid:
             raise ReorderKitError(
-                f"{first} reads {grid} patches and {name} {other}: an order of one grid is none of the other",
-                "set backbone.grid to the same in both",
+                f"{first} reads {grid} patches but {name} reads {other}: an order for one grid does not fit the other",
+                "set the same backbone.grid in both",
             )
     return grid
 
@@ -139,17 +138,17 @@ def _common_grid(grids: Mapping[str, Grid]) -> Grid:
 def run_transfer(
     plan: TransferPlan, host: PluginHost, executor: Executor[Work], tell: Callable[[str], None]
 ) -> TransferResult:
-    """Train and evaluate what is not there yet.
+    """Train and evaluate what is missing.
 
     Args:
-        plan: what to do.
-        host: the plugins, which the processes load anew.
+        plan: the transfer.
+        host: the plugins, which worker processes load again.
         executor: where runs are trained.
-        tell: called for everything that finishes.
+        tell: called with a message for each finished training or evaluation.
 
     Raises:
-        ReorderKitError: if a run folder holds another run, another process is at work in the folder, or a training
-            cannot go on; all others are finished first.
+        ReorderKitError: if a run folder holds another run, another process is using the folder, or a training fails;
+            all other trainings are finished first.
     """
     plan.folder.mkdir(parents=True, exist_ok=True)
     with alone(plan.folder):
@@ -168,7 +167,9 @@ def run_transfer(
 def _finish(
     plan: TransferPlan, ledger: Ledger, host: PluginHost, executor: Executor[Work], tell: Callable[[str], None]
 ) -> Scores:
-    """Learn all orders first, since the trainings and trials use them; the scores of the trainings."""
+    """Learn all orders first, because the other trainings and the evaluations use them; return the scores of the
+    trainings.
+    """
     for _ in _work_through([learning(target) for target in plan.targets], host, executor, tell):
         pass
     training = {run: cell for target in plan.targets for cell, run in _trainings(plan, target)}
@@ -186,7 +187,7 @@ def _finish(
 def _work_through(
     work: Sequence[Work], host: PluginHost, executor: Executor[Work], tell: Callable[[str], None]
 ) -> Iterator[tuple[Work, dict[str, Any]]]:
-    """Everything, each with what came out of it; what was finished before is checked and read."""
+    """Yield all work with its outcome; finished work is checked and read."""
     yield from ((each, each.train(host)) for each in work if each.is_finished)
     missing = [each for each in work if not each.is_finished]
     for number, (done, outcome) in enumerate(outcomes(missing, executor), start=1):
@@ -195,7 +196,7 @@ def _work_through(
 
 
 def _rows(plan: TransferPlan, target: Side) -> dict[str, Side | None]:
-    """Whose orders a target is given, by name; those of its own seed."""
+    """The recipes whose orders a target reads, by name, with the target's own seed."""
     place = plan.seeds.index(target.seed)
     return {START: None, **{name: sides[place] for name, sides in plan.sides.items()}}
 
@@ -211,13 +212,13 @@ def _trainings(plan: TransferPlan, target: Side) -> Iterator[tuple[Cell, Transfe
 
 
 def _trial(plan: TransferPlan, target: Side, ledger: Ledger) -> OrderTrial | None:
-    """The orders in which a trained target was not evaluated yet."""
+    """The evaluation of a trained target in the orders that are missing."""
     orders = _orders(plan, target)
     missing = {row: file for row, file in orders.items() if ledger.outcome(*_entry(target, row, file)) is None}
     return OrderTrial(f"{target}, evaluated", target.learned.path, missing, plan.allow_download) if missing else None
 
 
 def _entry(target: Side, row: str, file: Path) -> tuple[str, dict[str, Any]]:
-    """Name and settings of an evaluation, as they are noted."""
+    """The name and settings of an evaluation in the ledger."""
     settings = {"recipe": dict(target.content), "order": OrderFile.load(file).order.indices.tolist()}
     return f"{target.name}/seed-{target.seed}/{row}", settings

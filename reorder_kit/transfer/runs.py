@@ -1,4 +1,4 @@
-"""The runs of a transfer: which there are, and how one is trained or tried."""
+"""The runs of a transfer, and how they are trained or evaluated."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from reorder_kit.transfer.results import START
 
 @dataclass(frozen=True)
 class Side:
-    """A recipe in a transfer with one seed: it learns an order, and is given those of others.
+    """A recipe in a transfer with one seed: it learns an order and reads those of others.
 
     Args:
         name: name of the recipe.
-        seed: of weights, batches and sampled orders.
+        seed: seed of weights, batches and sampled orders.
         content: the recipe with that seed, as plain data; it has a learner and no controls.
-        recipe: the same, checked.
-        folder: where its runs are.
+        recipe: the checked recipe.
+        folder: the folder of its runs.
     """
 
     name: str
@@ -47,7 +47,7 @@ class Side:
 
     @property
     def splits(self) -> Path:
-        """The names of the images, which the runs of all seeds share."""
+        """The names of the images, shared by the runs of all seeds."""
         return self.folder.parent / "splits"
 
     @property
@@ -56,7 +56,7 @@ class Side:
         return RunFolder(self.folder / "learned")
 
     def order_from(self, source: Side | None) -> Path:
-        """The file of the order that another, or itself, has learned; of None, of the order that it starts from.
+        """The file of an order that another recipe, or itself, has learned; None stands for its own start.
 
         Raises:
             ReorderKitError: if it is missing or damaged.
@@ -66,7 +66,7 @@ class Side:
 
 
 class Score(Record):
-    """What came out of a training or a trial.
+    """The outcome of a training or an evaluation.
 
     Args:
         score: the headline metric on test images.
@@ -80,10 +80,10 @@ class TransferRun:
     """A run to be trained.
 
     Args:
-        about: what it is.
+        about: a description.
         content: the recipe.
         folder: its run folder.
-        splits: the folder of the names of images, which runs with the same data share.
+        splits: the folder with the names of images, shared by runs with the same data.
     """
 
     about: str
@@ -96,24 +96,24 @@ class TransferRun:
 
     @property
     def is_finished(self) -> bool:
-        """Whether nothing is left to be trained."""
+        """Whether nothing is left to train."""
         return RunFolder(self.folder).is_finished
 
     def train(self, host: PluginHost) -> dict[str, Any]:
-        """Train it, continue it, or read what came out of it before."""
+        """Train the run, continue it, or read its existing result."""
         result = train_in_folder(self.content, self.folder, host, self.about, self.splits)
         return Score(score=result.score).as_dict()
 
 
 @dataclass(frozen=True, eq=False)
 class OrderTrial:
-    """A trained model to be evaluated in other orders, its weights as they are.
+    """A trained model to evaluate in other orders without training.
 
     Args:
-        about: what it is.
+        about: a description.
         run: folder of the model's run.
         orders: files of orders by name.
-        allow_download: let the recipe in the run folder fetch data that is not there.
+        allow_download: let the recipe in the run folder download missing data.
     """
 
     about: str
@@ -122,13 +122,13 @@ class OrderTrial:
     allow_download: bool = False
 
     is_finished = False
-    """What was evaluated is noted elsewhere."""
+    """Evaluations are recorded in the ledger instead."""
 
     def __str__(self) -> str:
         return self.about
 
     def train(self, host: PluginHost) -> dict[str, Any]:
-        """Evaluate it on test images; a score by the name of the order. Nothing is trained."""
+        """Evaluate the model on test images, without training; return a score for each order by name."""
         run = LoadedRun.open(self.run, host, allow_download=self.allow_download)
         experiment = run.experiment
         accelerator = build_accelerator(runnable_here(experiment.recipe.train))
@@ -150,7 +150,7 @@ def learning(side: Side) -> TransferRun:
 
 
 def from_scratch(side: Side, source: Side | None) -> TransferRun:
-    """New weights, trained in a given order with the schedule of the recipe."""
+    """The run that trains new weights in a given order with the schedule of the recipe."""
     name = START if source is None else source.name
     content = _kept_order(side, side.order_from(source))
     return TransferRun(
@@ -159,9 +159,9 @@ def from_scratch(side: Side, source: Side | None) -> TransferRun:
 
 
 def fine_tuned(side: Side, source: Side | None, epochs: int) -> TransferRun:
-    """The weights of the learning run, trained on in a given order for some epochs.
+    """The run that fine-tunes the weights of the learning run in a given order.
 
-    Warm-up and hold of the step size are shortened in proportion.
+    Warm-up and hold of the learning-rate schedule are shortened in proportion.
     """
     name = START if source is None else source.name
     content = _kept_order(side, side.order_from(source))
@@ -176,7 +176,7 @@ def fine_tuned(side: Side, source: Side | None, epochs: int) -> TransferRun:
 
 
 def default_tuning(epochs: int) -> int:
-    """Epochs of fine-tuning for a recipe of so many: a fifth of them."""
+    """Default epochs of fine-tuning: a fifth of the recipe's epochs."""
     return math.ceil(epochs / 5)
 
 

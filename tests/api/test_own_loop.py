@@ -76,7 +76,7 @@ def test_a_start_is_a_name_an_order_or_a_file(tmp_path: Path) -> None:
         ({"groups": 1}, "at least 2 groups or repeats"),
         ({"start": "colum"}, "colum is not an ordering"),
         ({"start": Order([1, 0])}, "an order of 2 patches does not fit the 2x3 grid"),
-        ({"start": Order([1, 0], num_patches=6)}, "not one full order of 6 patches"),
+        ({"start": Order([1, 0], num_patches=6)}, "not a single full order of 6 patches"),
         ({"start": Path("nowhere.json")}, "nowhere.json"),
         ({"patches": 0}, "at least one patch"),
         ({"patches": 16.0}, "16.0 is not a grid"),
@@ -85,7 +85,7 @@ def test_a_start_is_a_name_an_order_or_a_file(tmp_path: Path) -> None:
         ({"epochs": 0}, "epochs: 0 must be above 0"),
         ({"epochs": float("nan")}, "epochs: nan must be above 0"),
         ({"epochs": "3"}, "epochs: '3' must be above 0"),
-        ({"search": "then-retrain"}, "only your own loop can make"),
+        ({"search": "then-retrain"}, "only your own loop can do"),
     ],
 )
 def test_mistakes_are_explained(mistake: dict[str, Any], message: str) -> None:
@@ -167,7 +167,7 @@ def test_the_reward_counts_without_its_gradient() -> None:
     losses = torch.arange(8.0).requires_grad_()
     policy.loss(policy.propose(PATCHES), -losses).backward()
     assert losses.grad is None
-    with pytest.raises(ReorderKitError, match="needs the reward"):
+    with pytest.raises(ReorderKitError, match="needs its reward"):
         policy.loss(policy.propose(PATCHES))
 
 
@@ -230,7 +230,7 @@ def test_several_passes_are_handed_over_at_once() -> None:
 
 
 def test_nothing_is_proposed_before_the_first_step() -> None:
-    with pytest.raises(ReorderKitError, match="knows of no step yet"):
+    with pytest.raises(ReorderKitError, match="no step has begun yet"):
         build().propose(PATCHES)
 
 
@@ -240,7 +240,7 @@ def test_a_learner_of_trials_asks_for_them() -> None:
     policy.advance(0)
     policy.propose(PATCHES)  # no trials in the warm-up
     policy.advance(5)
-    with pytest.raises(ReorderKitError, match="random-search learns from trials alone"):
+    with pytest.raises(ReorderKitError, match="random-search learns only from trials"):
         policy.propose(PATCHES)
 
     tried = []

@@ -112,7 +112,7 @@ def test_a_bar_shows_how_far_it_is_but_not_too_often(notebook: Output) -> None:
     assert "&lt;half&gt;" in notebook.shown[-1]
     for number in range(MOST_LINES + 2):
         bar.add(f"line {number};")
-    assert "... and 2 lines before" in notebook.text()
+    assert "... and 2 earlier lines" in notebook.text()
     assert "line 1;" not in notebook.text()
     assert f"line {MOST_LINES + 1};" in notebook.text()
 

@@ -94,5 +94,5 @@ def test_a_study_shows_itself_escaped() -> None:
 def test_mistakes_are_told_before_anything_is_trained() -> None:
     with pytest.raises(ReorderKitError, match="study: 1 mistake"):
         reorder_kit.study(STUDY, {"seed": 3})
-    with pytest.raises(ReorderKitError, match="jobs is 0"):
+    with pytest.raises(ReorderKitError, match="jobs: 0 is below 1"):
         reorder_kit.study(STUDY, jobs=0)

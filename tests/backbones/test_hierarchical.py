@@ -20,7 +20,7 @@ from reorder_kit.testing import host_with
 from reorder_kit.testing._backbone_facts import (
     idle_options_change_nothing,
     is_order_sensitive_if_an_order_can_change_the_readout,
-    reach_is_which_slots_change_the_readout,
+    reach_is_the_slots_that_change_the_readout,
 )
 from reorder_kit.testing.backbone import backbone_case
 
@@ -171,7 +171,7 @@ READ: list[tuple[dict[str, Any], ...]] = [
 
 @pytest.mark.parametrize("levels", READ)
 def test_the_last_cell_is_read_where_it_sees_everything(levels: tuple[dict[str, Any], ...]) -> None:
-    reach_is_which_slots_change_the_readout(backbone_case(Hierarchical, options_of(*levels, readout="last"), IMAGE))
+    reach_is_the_slots_that_change_the_readout(backbone_case(Hierarchical, options_of(*levels, readout="last"), IMAGE))
 
 
 @pytest.mark.parametrize(

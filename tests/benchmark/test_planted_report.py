@@ -81,7 +81,7 @@ def test_selection_is_told_apart_and_has_no_answer():
 def test_the_table_and_the_json_hold_the_same_figures():
     (found,) = report(outcomes(CHAIN, TEST, spread=0.0), "test")
     assert found.table() == [
-        ["order", "accuracy", "from scratch", "recovered", "restored neighbours", "seconds"],
+        ["order", "accuracy", "from scratch", "recovered", "restored neighbors", "seconds"],
         ["scrambled", "0.500 ± 0.000", "", "", "0.000 ± 0.000", "12"],
         ["undone", "0.900 ± 0.000", "", "", "1.000 ± 0.000", "12"],
         ["middling from scrambled", "0.700 ± 0.000", "0.800 ± 0.000", "0.500 ± 0.000", "0.800 ± 0.000", "12"],

@@ -101,7 +101,7 @@ def test_what_can_be_trained_is_kept_and_reported(small, tmp_path):
     lines = [with_checksum({**json.loads(line), "version": "0.0.9"}) for line in ledger.read_text().splitlines()]
     ledger.write_text("".join(json.dumps(line) + "\n" for line in lines))
     older = small("--learner", "mine", "--json")
-    assert says(older.stderr, "reorder-kit 0.0.9", __version__, "may not compare")
+    assert says(older.stderr, "reorder-kit 0.0.9", __version__, "may not be comparable")
     assert json.loads(older.stdout) == found
 
     other = small("--learner", "mine", "--set", "mine.lr=0.7")

@@ -63,7 +63,7 @@ def test_a_kernel_for_gpus_is_inactive_without_one(cli, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     kernels = diagnosis(cli)["kernels"]
     for name in ("mamba-ssm", "FlexAttention"):
-        assert kernels[name] == {"is_active": False, "note": "of use on a GPU only"}
+        assert kernels[name] == {"is_active": False, "note": "used on a GPU only"}
 
 
 def test_flex_attention_is_active_on_a_gpu_and_a_missing_kernel_is_named(cli, monkeypatch):
@@ -77,7 +77,7 @@ def test_flex_attention_is_active_on_a_gpu_and_a_missing_kernel_is_named(cli, mo
 def test_the_scan_backend_of_each_device_is_shown(cli, monkeypatch):
     from reorder_kit.ops import selective_scan
 
-    assert "scan of the backbone mamba, backend auto: torch on cpu\n" in cli("doctor").stdout
+    assert "Mamba scan with backend auto: torch on cpu\n" in cli("doctor").stdout
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(selective_scan, "_kernel", lambda: ImportError("no CUDA"))
     assert diagnosis(cli)["scan_backends"] == {"cpu": "torch", "cuda": "torch"}
@@ -132,7 +132,7 @@ def test_a_run_that_is_whole_is_said_to_be(cli, trained):
     done = cli("doctor", trained.folder)
     assert done.exit_code == 0, done.output
     assert f"{trained.folder}: " in done.stdout
-    assert " files are as they were written, 0 are not\n" in done.stdout
+    assert " files are intact, 0 are not\n" in done.stdout
     content = json.loads(cli("doctor", trained.folder, "--json").stdout)
     assert content["is_whole"] is True
     names = {name["file"].removeprefix(f"{trained.folder}/") for name in content["files"]}
@@ -150,7 +150,7 @@ def test_what_is_damaged_or_missing_is_named(cli, trained, tmp_path):
     done = cli("doctor", "copy")
     assert done.exit_code == 2
     assert "copy: " in done.stdout
-    assert "files are as they were written, 2 are not\n" in done.stdout
+    assert "files are intact, 2 are not\n" in done.stdout
     assert "  copy/checkpoints/epoch-000001/model.safetensors: is damaged, or from another run: " in done.stdout
     assert "  copy/controls/fixed-start/metrics.jsonl: cannot be read: No such file or directory\n" in done.stdout
     done = cli("doctor", "copy", "--json")
@@ -163,7 +163,7 @@ def test_what_is_damaged_or_missing_is_named(cli, trained, tmp_path):
     }
 
 
-@pytest.mark.parametrize(("folder", "said"), [("gone", "there is no such folder"), (".", "no folder of a run")])
+@pytest.mark.parametrize(("folder", "said"), [("gone", "folder not found"), (".", "not the folder of a run")])
 def test_what_is_no_folder_of_a_run_is_refused(cli, folder, said):
     done = cli("doctor", folder)
     assert done.exit_code == 2
@@ -183,7 +183,7 @@ def test_the_runs_and_the_table_of_a_study_are_checked(cli, trained, tmp_path):
     study_result("top1", True, (row,), ()).write(tmp_path / "study" / "study.json")
     done = cli("doctor", "study")
     assert done.exit_code == 2
-    assert "study/cells/a/result.json: scores " in done.stdout
-    assert ", and 0.123 in study.json" in done.stdout
+    assert "study/cells/a/result.json: the score is " in done.stdout
+    assert " here but 0.123 in study.json" in done.stdout
     (tmp_path / "study" / "study.json").write_text("{}")
     assert "study/study.json: format_version None is not 1" in cli("doctor", "study").stdout

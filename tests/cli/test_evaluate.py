@@ -115,7 +115,7 @@ def test_shares_of_the_order_are_printed_with_what_they_cost(cli, trained, tmp_p
     done = cli("evaluate", "elsewhere", "--keep", "0.5", "--keep", "1")
     assert done.exit_code == 0, done.output
     (heading,) = [line for line in done.stdout.splitlines() if line.startswith("share read")]
-    assert says(heading, "slots", "test top1", "encoder, ms an image", "million operations")
+    assert says(heading, "slots", "test top1", "encoder, ms per image", "million operations")
     own = f"{trained.result['metrics']['test']['top1']:.3f}"
     rows = [line.split() for line in done.stdout.splitlines() if line.startswith(("0.5 ", "1 "))]
     assert [row[:2] for row in rows] == [["0.5", "8"], ["1", "16"]]

@@ -49,7 +49,7 @@ def lines_in(printed):
 )
 def test_the_printed_lines_give_blocks_the_tokens_that_wrap_gives_them(cli, trained, tokens):
     printed = cli("export-order", trained.folder, "--to", "out").stdout
-    assert "model = a VisionTransformer of timm of this grid:" in printed
+    assert "model = a timm VisionTransformer of this grid:" in printed
     torch.manual_seed(0)
     model = small_vit(**tokens)
     with_lines = copy.deepcopy(model)
@@ -85,11 +85,11 @@ def test_lines_for_a_named_model_are_for_that_model_alone(cli, trained):
 @pytest.mark.parametrize(
     ("model", "message"),
     [
-        ("eva02_tiny_patch14_224", "no lines for eva02_tiny_patch14_224: its rotary positions must be put in order"),
+        ("eva02_tiny_patch14_224", "lines for eva02_tiny_patch14_224: its rotary positions must be reordered"),
         ("swin_tiny_patch4_window7_224", "cannot read in another order: its blocks work on the 2-D image"),
         ("vit_tinny_patch16_224", "timm has no model 'vit_tinny_patch16_224'\n  hint: did you mean 'vit_tiny_"),
         ("nonsense__patch16_224", "hint: name one such as vit_small_patch16_224"),
-        ("", "it is empty"),
+        ("", "the value is empty"),
     ],
 )
 def test_a_model_that_cannot_read_in_the_order_is_refused_before_anything_is_written(cli, trained, model, message):
@@ -114,9 +114,9 @@ def test_an_order_of_clips_has_no_lines(cli, trained, monkeypatch):
     monkeypatch.setattr(RunFolder, "read_order", lambda folder: stored)
     done = cli("export-order", trained.folder, "--to", "out", "--timm", "vit_tiny_patch16_224")
     assert done.exit_code == 2
-    assert "clips of 2 frames, and timm's models read single images" in done.stderr
+    assert "clips of 2 frames, but timm models read single images" in done.stderr
     printed = cli("export-order", trained.folder, "--to", "out").stdout
-    assert "There are no lines for timm" in printed
+    assert "No lines for timm" in printed
     assert "import" not in printed
 
 

@@ -338,7 +338,7 @@ def test_standard_output_may_be_full_closed_or_read_by_nobody(command, here, mon
         with open("/dev/full", "w") as full:  # noqa: PTH123
             code, errors = ended(words, full, monkeypatch)
         assert code == 2
-        assert errors.splitlines()[-1] == "error: standard output: cannot be written: No space left on device"
+        assert errors.splitlines()[-1] == "error: cannot write to standard output: No space left on device"
     read_end, write_end = os.pipe()
     os.close(read_end)
     with suppress(BrokenPipeError), open(write_end, "w") as pipe:  # noqa: PTH123

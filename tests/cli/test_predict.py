@@ -115,10 +115,10 @@ def test_boxes_stand_in_columns_and_the_threshold_is_told(cli, fish):
     assert heading.split() == ["image", "class", "score", "left", "top", "right", "bottom"]
     assert {len(heading), *map(len, rows)} == {80}
     assert {row.split()[-6] for row in rows} <= {"dog", "cat"}
-    assert "Boxes from 0 on are reported (as asked)." in done.stdout
+    assert "Boxes with a score of 0 or more are reported (as asked)." in done.stdout
     usual = cli("predict", fish.folder, files[0])
     assert "(no box)" in usual.stdout
-    assert "Boxes from 0.3 on are reported (task.shown_score of the run)." in usual.stdout
+    assert "Boxes with a score of 0.3 or more are reported (task.shown_score of the run)." in usual.stdout
 
 
 def test_masks_and_pictures_are_written(cli, cells, tmp_path):
@@ -160,7 +160,7 @@ def test_no_file_is_replaced_and_nothing_is_predicted_before_that_is_said(cli, c
     ):
         done = cli("predict", cells.folder, *arguments)
         assert done.exit_code == 2
-        assert f"{named} is there already, and is not replaced" in done.stderr
+        assert f"{named} already exists and would be replaced" in done.stderr
     assert (tmp_path / "mine/a.png").read_bytes() == kept
 
 

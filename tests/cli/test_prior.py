@@ -172,7 +172,7 @@ def test_a_run_starts_from_what_the_codes_say(cli, tmp_path):
         (["--vq", "nowhere.safetensors"], "nowhere.safetensors: cannot be read as safetensors: No such file"),
         (["--vq", "trial.yaml"], "trial.yaml: cannot be read as safetensors"),
         (["--vq", "vq.safetensors", "--fit-vq"], "--vq names a VQ-VAE, and --fit-vq trains one"),
-        (["--vq-codes", "9"], "--vq-codes does nothing without --fit-vq"),
+        (["--vq-codes", "9"], "--vq-codes has no effect without --fit-vq"),
         (["--fit-vq", "--vq-codes", "1"], "codes: input should be greater than or equal to 2, not 1"),
         (["--fit-vq", "--vq-side", "3"], "3x3 codes do not divide a patch of 2x2 pixels"),
         (["--fit-vq", "--vq-out", "trial.yaml/vq.safetensors"], "trial.yaml: cannot be written: "),
@@ -223,7 +223,7 @@ def test_a_run_starts_from_what_the_prior_chose_and_says_so(cli, monkeypatch, tm
     control = json.loads((folder / "controls" / "fixed-start" / "result.json").read_text())
     assert control["order"]["start"] == shown["order"]
     assert control["order"]["prior"] == result["order"]["prior"]
-    assert f"The prior lzma chose {best} to start from." in done.stdout
+    assert f"The prior lzma chose {best} as the start." in done.stdout
     assert "name: lzma" in (folder / "recipe.yaml").read_text()
 
     # A resumed run keeps its start, whatever the prior would give now.
@@ -270,11 +270,11 @@ def test_a_run_starts_from_an_order_of_the_priors_own_making_and_says_so(cli, in
     result = json.loads((folder / "result.json").read_text())
     assert result["order"]["start"] == [1, 0, *range(2, 16)]
     assert result["order"]["prior"] == {"name": "swapped", "chosen": None}
-    assert "The prior swapped made an order of its own to start from." in done.stdout
+    assert "The prior swapped made a new order as the start." in done.stdout
     shares = [share for share in result["order"]["influence"] if share > 0]
     effective = math.exp(-sum(share * math.log(share) for share in shares))
     assert f"Effective slots, of 16: {effective:.1f} after training." in done.stdout
-    assert start_of(RunRecord.read(RunFolder(folder))) == "what the prior swapped gave"
+    assert start_of(RunRecord.read(RunFolder(folder))) == "the order of the prior swapped"
 
 
 FEW = ("--set", "order.start={prior: {name: informed, models: 1}}", "--set", "data.batch_size=50")
@@ -321,7 +321,7 @@ def test_the_ranking_of_patches_is_printed_in_words(cli):
     ("arguments", "message"),
     [
         (["--png", "lzma.png"], "--png shows what each patch adds, but this prior ranks orderings"),
-        (["--prior", "informed", "--fit-vq"], "a VQ-VAE does nothing for it"),
+        (["--prior", "informed", "--fit-vq"], "a VQ-VAE has no effect"),
         (["--prior", "informed", "--orderings", "hilbrt"], "hint: did you mean 'hilbert'?"),
         (["--set", "order.start={prior: {name: informed, models: 0}}"], "order.start.prior.models"),
     ],

@@ -17,12 +17,12 @@ from reorder_kit.race.plan import RacePlan, Rung
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["--budget", "0"], "error: a budget of 0 full training runs cannot be spent"),
-        (["--budget", "-2"], "error: a budget of -2 full training runs cannot be spent"),
-        (["--budget", "nan"], "error: a budget of nan full training runs cannot be spent"),
+        (["--budget", "0"], "error: the budget of 0 full training runs is out of range"),
+        (["--budget", "-2"], "error: the budget of -2 full training runs is out of range"),
+        (["--budget", "nan"], "error: the budget of nan full training runs is out of range"),
         (["--seeds", "-1"], "error: --seeds -1: give 0 to 1,000 fresh seeds"),
-        (["--submit"], "error: --submit makes as many jobs as there are workers"),
-        (["--submit-option", "a=1"], "error: --submit-option means nothing without --submit"),
+        (["--submit"], "error: --submit needs the number of workers"),
+        (["--submit-option", "a=1"], "error: --submit-option has no effect without --submit"),
         (["--set", "order.control=random-fixed", "--set", "controls=[]"], "error: order.control: a race needs"),
         (["--order", "nowhere.json"], "error: nowhere.json: No such file or directory"),
         (["--budget", "0.5"], "error: a budget of 0.5 is"),
@@ -41,12 +41,12 @@ def test_a_race_says_its_cost_before_and_its_winner_after(cli, monkeypatch):
     assert planned.exit_code == 0, planned.stderr
     assert fake.trained == []
     assert "race: a budget of 2 full training runs of 60 steps" in planned.stdout
-    assert "softsort plays no part" in planned.stdout
+    assert "softsort is not used" in planned.stdout
     assert "rung 1: 6 orders, 1 seed, 20 steps: 2 full training runs" in planned.stdout
     done = cli(*asked)
     assert done.exit_code == 0, done.stderr
     assert len(fake.trained) == 6
-    assert "by the time of the first trial, the race takes" in done.stderr
+    assert "judging by the first trial, the race takes" in done.stderr
     result = json.loads(cli(*asked, "--json").stdout)
     assert f"{result['winner']} wins." in done.stdout
     assert "order.start: {race: race}" in done.stdout
@@ -71,7 +71,6 @@ def test_progress_says_what_the_race_costs_in_seconds_once_a_trial_is_timed():
         progress.tell(timed)
     assert written.getvalue().splitlines() == [
         "0% rung 1",
-        "by the time of the first trial, the race takes 10 seconds of training on one worker, with the proof "
-        "60 seconds",
+        "judging by the first trial, the race takes 10 seconds of training on one worker, with the proof 60 seconds",
         "8% rung 1",
     ]

@@ -51,7 +51,7 @@ def test_what_was_changed_is_not_overwritten(cli, tmp_path):
     (tmp_path / "recipes" / "quickstart.yaml").write_text("mine")
     done = cli("recipes", "copy")
     assert done.exit_code == 2
-    assert "recipes/quickstart.yaml is there already and differs" in done.stderr
+    assert "recipes/quickstart.yaml already exists and differs" in done.stderr
     assert (tmp_path / "recipes" / "quickstart.yaml").read_text() == "mine"
 
 

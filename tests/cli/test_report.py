@@ -15,7 +15,7 @@ def test_the_page_lies_in_the_folder_of_the_run(cli, trained, tmp_path):
     assert done.stdout == "mine/report/report.html\n"
     written = {path.name for path in (tmp_path / "mine" / "report").iterdir()}
     assert {"report.html", "runs.csv", "intervals.png"} <= written
-    assert done.stderr == f"with {len(written) - 1} pictures and tables beside it\n"
+    assert done.stderr == f"with {len(written) - 1} pictures and tables in the same folder\n"
     score = json.loads((trained.folder / "result.json").read_text())["metrics"]["test"]["top1"]
     assert f"test top1 {score:.3f}" in (tmp_path / "mine" / "report" / "report.html").read_text()
 
@@ -35,7 +35,7 @@ def refused(cli, *arguments):
 
 
 def test_what_is_no_folder_is_refused(cli, tmp_path):
-    assert "error: other: there is no such folder\n  hint: give the folder of a run or a study" in refused(cli, "other")
+    assert "error: other: folder not found\n  hint: give the folder of a run or a study" in refused(cli, "other")
     (tmp_path / "runs" / "trial").mkdir(parents=True)
     assert "hint: did you mean runs/trial?" in refused(cli, "trial")
 
@@ -50,7 +50,7 @@ def test_an_unfinished_run_is_refused_with_what_to_do(cli, tmp_path):
     (tmp_path / "begun" / "recipe.yaml").write_text("format_version: 1\n")
     said = refused(cli, "begun")
     assert "begun: this run is not finished" in said
-    assert "go on with: reorder-kit run RECIPE --resume" in said
+    assert "resume with: reorder-kit run RECIPE --resume" in said
 
 
 def test_a_damaged_study_is_refused(cli, tmp_path):

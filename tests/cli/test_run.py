@@ -80,7 +80,7 @@ def test_without_a_terminal_there_are_no_control_characters(trained):
 def test_a_learner_that_never_searched_is_reported(cli):
     done = cli("run", "trial.yaml", *QUICK, "--set", "order.learner.warmup_epochs=1")
     assert done.exit_code == 0
-    assert "The learner never searched: its warm-up was as long as the run." in done.stdout
+    assert "The learner never searched: its warm-up lasted as long as the run." in done.stdout
     assert "warning: order.learner: the search never starts" in done.stderr
 
 
@@ -88,7 +88,7 @@ def test_a_run_without_a_learner_says_so_and_reads_all_slots(cli):
     done = cli("run", "trial.yaml", *QUICK, "--set", "order.learner=null", "--set", "backbone.readout=mean")
     assert "No order was learned" in done.stdout
     assert "difference" not in done.stdout
-    assert "16 of 16 slots reach the readout: the order selects nothing" in done.stdout
+    assert "16 of 16 slots reach the readout: every patch is read" in done.stdout
 
 
 def test_quiet_leaves_only_what_came_out(cli):
@@ -125,11 +125,11 @@ def test_a_stopped_run_tells_how_to_go_on_and_does(cli, install, tmp_path):
     assert stopped.exit_code == 130
     *_, how, last = stopped.stderr.splitlines()
     assert last == "stopped"
-    words = shlex.split(how.removeprefix("go on with: "))
+    words = shlex.split(how.removeprefix("resume with: "))
     assert words == ["reorder-kit", "run", "trial.yaml", *sets, "--out", "runs/two-words", "--resume"]
     done = cli(*words[1:])
     assert done.exit_code == 0
-    assert "resumes with epoch 2" in done.stderr
+    assert "resumes at epoch 2" in done.stderr
     assert len((tmp_path / "runs" / "two-words" / "metrics.jsonl").read_text().splitlines()) == 2
 
 
@@ -172,9 +172,9 @@ def test_a_run_says_what_it_reads(trained):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--device", "cpu", "--set", "train.device=cpu"], "--device and --set train.device both give train.device"),
-        (["--device", "cpu", "--set", "train={device: cpu}"], "--device and --set train both give train.device"),
-        (["--seed", "3", "--set", "seed=4"], "--seed and --set seed both give seed"),
+        (["--device", "cpu", "--set", "train.device=cpu"], "--device and --set train.device both set train.device"),
+        (["--device", "cpu", "--set", "train={device: cpu}"], "--device and --set train both set train.device"),
+        (["--seed", "3", "--set", "seed=4"], "--seed and --set seed both set seed"),
         (["--device", "tpu"], "train.device: there is no choice 'tpu'"),
     ],
 )
@@ -201,7 +201,7 @@ def test_a_run_is_extended_and_its_controls_are_named(trained, cli, tmp_path, mo
     assert json.loads((trained.folder / "result.json").read_text()) == trained.result
     recipe = (tmp_path / "runs/trial-extended/recipe.yaml").read_text()
     assert "seed: 5\n" in recipe
-    assert f"The order is the one that {trained.folder} ended with; it was not searched further." in done.stdout
+    assert f"The order is the final order of {trained.folder}; the search was not continued." in done.stdout
     (tmp_path / "runs/trial-extended/result.json").unlink()  # as if it had been stopped
     words += ["--out", "runs/trial-extended", "--resume"]
     refused = " ".join(cli("evaluate", "runs/trial-extended").stderr.split())

@@ -171,7 +171,7 @@ def test_as_a_module_with_a_mistake_there_is_a_message_and_no_traceback(tmp_path
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
     assert done.returncode == 2
     assert done.stdout == ""
-    assert done.stderr == ("error: there is no shipped recipe 'quickstrat'\n  hint: did you mean 'quickstart'?\n")
+    assert done.stderr == ("error: unknown shipped recipe 'quickstrat'\n  hint: did you mean 'quickstart'?\n")
 
 
 def test_a_terminal_without_the_characters_of_a_picture_gets_others(monkeypatch):

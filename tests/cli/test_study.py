@@ -64,7 +64,7 @@ def test_a_study_is_planned_trained_and_summed_up(study, tmp_path):
         "runs/tiny: 4 rows of 2 seeds, 8 runs",
         "  is a learned or chosen order better than the best fixed one: 2 comparisons",
         "  the only fixed order is row",
-        "  is a learner better than its start, kept: 1 comparison",
+        "  is a learner better than its fixed start: 1 comparison",
     ]
     assert "  null-reward is left out for softsort, which does not learn from rewards" in planned.stderr
     assert [line.split() for line in planned.stdout.splitlines()[1:]] == [
@@ -78,7 +78,7 @@ def test_a_study_is_planned_trained_and_summed_up(study, tmp_path):
     trained = study("--smoke", "--jobs", "2", "--set", "seeds=1")
     assert trained.exit_code == 0, trained.stderr
     lines = trained.stderr.splitlines()
-    assert "first a few steps of 4 rows, thrown away" in lines
+    assert "first training a few steps of 4 rows, to be discarded" in lines
     finished = [line.partition(",")[0] for line in lines if line.startswith(("1/4 ", "2/4 ", "3/4 ", "4/4 "))]
     assert len(finished) == 8  # four rows tried, four runs trained
     assert {line.split()[1] for line in finished} == {
@@ -87,7 +87,7 @@ def test_a_study_is_planned_trained_and_summed_up(study, tmp_path):
         "digits/local/random/softsort/seed-0",
         "digits/local/random/softsort/learned-static/seed-0",
     }
-    assert trained.stdout.splitlines()[-1] == "wrote runs/tiny/study.json; see it with: reorder-kit report runs/tiny"
+    assert trained.stdout.splitlines()[-1] == "wrote runs/tiny/study.json; view it with: reorder-kit report runs/tiny"
     table = [line.split() for line in trained.stdout.splitlines() if line.startswith("digits")]
     assert [line[-2] for line in table] == ["1"] * 4
     results = json.loads((tmp_path / "runs/tiny/study.json").read_text())
@@ -120,7 +120,7 @@ def test_runs_that_fail_are_listed_and_tried_again(study, tmp_path, monkeypatch)
     assert done.exit_code == 1
     reason = "the loss became NaN or infinite at step 1 (epoch 1); there is no checkpoint yet"
     assert done.stderr.count(f"failed: cells/digits/local/row/mistaken/seed-0: {reason}") == 1
-    assert "1 run was not trained, since others failed." in done.stdout
+    assert "1 run was not trained because others failed." in done.stdout
     assert len([line for line in done.stdout.splitlines() if line.startswith("digits")]) == 2
 
     monkeypatch.setenv("REPAIRED", "yes")
@@ -139,7 +139,7 @@ def test_runs_that_fail_are_listed_and_tried_again(study, tmp_path, monkeypatch)
             ["--set", "starts.row=1"],
             "error: --set starts.row: starts is a list without an entry row: its ent",
         ),
-        (["--submit-option", "timeout_min=3"], "error: --submit-option means nothing without --submit"),
+        (["--submit-option", "timeout_min=3"], "error: --submit-option has no effect without --submit"),
         (["--submit", "--submit-option", "cluster=local", "--submit-option", "timeout=3"], "error: --submit-option: "),
         (["--submit"], 'error: --submit: Could not detect "srun"'),
         (["--out", "tiny.yaml"], "error: tiny.yaml is not an empty folder and holds no study"),

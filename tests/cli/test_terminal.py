@@ -130,4 +130,4 @@ def test_errors_are_colored_where_somebody_sees_it(monkeypatch, tmp_path, is_ter
     assert end.value.code == 2
     assert ("\x1b[" in stream.text) == has_colors
     plain = re.sub(r"\x1b\[[0-9;]*m", "", stream.text)
-    assert plain == "error: there is no shipped recipe 'quickstrat'\n  hint: did you mean 'quickstart'?\n"
+    assert plain == "error: unknown shipped recipe 'quickstrat'\n  hint: did you mean 'quickstart'?\n"

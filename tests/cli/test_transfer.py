@@ -170,10 +170,10 @@ def test_processes_do_the_same(done, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("recipes", "message"),
     [
-        (["a.yaml"], "name at least two"),
+        (["a.yaml"], "needs at least two recipes"),
         (["a.yaml", "a.yaml"], "two recipes have the name 'a'"),
-        (["a.yaml", "fixed.yaml"], "fixed.yaml: learns no order"),
-        (["a.yaml", "small-patches.yaml"], "a reads 2x2 patches and small-patches 4x4: an order of one grid"),
+        (["a.yaml", "fixed.yaml"], "fixed.yaml: has no order-learner"),
+        (["a.yaml", "small-patches.yaml"], "a reads 2x2 patches but small-patches reads 4x4: an order for one grid"),
     ],
 )
 def test_what_cannot_be_transferred_is_refused_before_anything_is_trained(recipes, message, tmp_path, monkeypatch):

@@ -67,14 +67,14 @@ def test_a_good_recipe_is_summed_up(cli):
     assert (done.exit_code, done.stderr) == (0, "")
     assert done.stdout.splitlines() == [
         "OK: trial.yaml",
-        "  local does classification on digits; order from hilbert, learned by softsort; beside it: fixed-start",
-        "  3 epochs, 600 images a batch, adamw with step size 0.001, seed 0",
+        "  local does classification on digits; order from hilbert, learned by softsort; controls: fixed-start",
+        "  3 epochs, 600 images per batch, adamw with step size 0.001, seed 0",
     ]
 
 
 def test_what_a_search_costs_is_said(cli):
     done = cli("validate", "trial.yaml", "--set", "order.learner.search=then-retrain", "--set", "train.epochs=3")
-    assert says(done.stdout.splitlines()[-1], "search", "new weights", "share the 3 epochs", "beside it")
+    assert says(done.stdout.splitlines()[-1], "search", "new weights", "share the 3 epochs", "controls")
 
 
 def test_data_is_not_loaded(cli):
@@ -122,7 +122,7 @@ def test_a_run_of_so_many_steps_is_summed_up_without_epochs_that_nobody_knows(cl
         "validate", "trial.yaml", "--set", "train={steps: 30, device: cpu}", "--set", "schedule.warmup_epochs=99"
     )
     assert (done.exit_code, done.stderr) == (0, "")
-    assert "  30 steps, 600 images a batch" in done.stdout
+    assert "  30 steps, 600 images per batch" in done.stdout
 
 
 @pytest.mark.parametrize(

@@ -17,13 +17,13 @@ from reorder_kit.statistics.headline import Headline
         ({"cat": 0.9, "ship": 0.001, "dog": 0.5}, ["Worst of 3 classes: ship, 0.001."]),
         (
             {"cat": 0.9, "ship": None, "dog": 0.5},
-            ["Worst of 2 classes: dog, 0.500.", "Not measured, since no image has them: ship."],
+            ["Worst of 2 classes: dog, 0.500.", "Not measured because no image has them: ship."],
         ),
-        ({"cat": 0.9, "ship": None}, ["Not measured, since no image has them: ship."]),
+        ({"cat": 0.9, "ship": None}, ["Not measured because no image has them: ship."]),
         ({"cat": 0.9}, []),
         (
             {"cat": 0.5, "dog": 1.0} | dict.fromkeys("abcdefg"),
-            ["Worst of 2 classes: cat, 0.500.", "Not measured, since no image has them: a, b, c, d, e and 2 more."],
+            ["Worst of 2 classes: cat, 0.500.", "Not measured because no image has them: a, b, c, d, e and 2 more."],
         ),
         (0.5, []),
     ],

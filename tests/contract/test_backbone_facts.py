@@ -9,7 +9,7 @@ import pytest
 from backbone_cases import BACKBONES, IMAGES, OF_LEVELS, SMALL, build, case_of, every_case, options_of_4x4_pixels
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.interfaces import BackboneFacts, Grid, Level
-from reorder_kit.testing._backbone_facts import is_causal_if_no_slot_knows_of_a_later_one
+from reorder_kit.testing._backbone_facts import is_causal_if_no_slot_depends_on_a_later_one
 
 # Options in which it is not obvious whether a slot sees a later one.
 SUBTLE = [
@@ -34,7 +34,7 @@ def test_depth_is_the_number_of_blocks(name: str, options: dict[str, Any]) -> No
 
 @pytest.mark.parametrize(("name", "options"), SUBTLE)
 def test_causal_is_a_backbone_whose_slots_know_nothing_of_later_ones(name: str, options: dict[str, Any]) -> None:
-    is_causal_if_no_slot_knows_of_a_later_one(case_of(name, options, IMAGES[1]))
+    is_causal_if_no_slot_depends_on_a_later_one(case_of(name, options, IMAGES[1]))
 
 
 def test_facts_are_read_only() -> None:

@@ -194,14 +194,15 @@ def test_its_report_says_what_was_compared(finished, host):
     said = run_verdict(RunRecord.read(RunFolder(folder)))
     blank = result["controls"]["blank"]
     own, black = blank["own"]["test"]["top1"], blank["metrics"]["test"]["top1"]
-    assert f"The control blank, black images, has {black:.3f}; on the same images the run itself has {own:.3f}." in said
+    figures = f"has {black:.3f}; on the same images, the run itself has {own:.3f}."
+    assert f"The control blank, black images, {figures}" in said
     assert "The control no-image was left out: no test image could be compared; larger batches may help." in said
     page = page_of(folder, host)
     (figures,) = [section for section in page.sections if section.name == "figures"]
     rows = [[cell.text for cell in row] for row in figures.blocks[0].rows]
     assert [row[0] for row in rows] == ["trial", "blank", "random-fixed", "shorter", "first-class"]
     assert [row[-2] == "" for row in rows] == [False, True, False, False, True]  # the validation metric
-    assert rows[4][4] == "+0.0"  # the run is ahead by, on the same images
+    assert rows[4][4] == "+0.0"  # the run is ahead by this much on the same images
 
 
 def test_the_order_of_batches_is_random_but_always_the_same(finished, host, tmp_path):

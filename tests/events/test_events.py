@@ -260,13 +260,13 @@ def test_the_spread_of_a_consensus_is_said_at_the_end(log, tmp_path):
 
 def test_an_order_that_selects_nothing_is_not_called_a_selection(log, tmp_path):
     play(log, run_info(tmp_path, reached=16))
-    assert log.file.getvalue().splitlines()[1] == "  every one of 16 slots reaches the readout"
+    assert log.file.getvalue().splitlines()[1] == "  all 16 slots reach the readout"
 
 
 def test_slow_epochs_get_a_line_each_and_an_estimate_from_the_epochs_run_here(log, tmp_path):
     play(log, run_info(tmp_path, epochs=6, first_epoch=4), seconds_per_epoch=3600.0)
     lines = log.file.getvalue().splitlines()
-    assert lines[1] == "  resumes with epoch 4"
+    assert lines[1] == "  resumes at epoch 4"
     assert [line.partition("images/s")[2] for line in lines[3:6]] == [", 2:00:00 left", ", 1:00:00 left", ""]
 
 

@@ -176,8 +176,8 @@ def test_huge_grids_are_refused_before_an_order_is_worked_out(sections, reason):
 @pytest.mark.parametrize(
     ("changed", "reason"),
     [
-        ({"seeds": 100_000}, "a study has 1,000 seeds at most, not 100000"),
-        ({"seeds": 10**80}, "a study has 1,000 seeds at most"),
+        ({"seeds": 100_000}, "a study has at most 1,000 seeds, not 100000"),
+        ({"seeds": 10**80}, "a study has at most 1,000 seeds"),
         ({"seeds": list(range(2000))}, "seeds"),
         ({"seeds": 1000, "starts": {f"s{n}": {"name": "random", "seed": n} for n in range(21)}}, "runs"),
         (

@@ -58,7 +58,7 @@ def test_a_full_disk_on_standard_output_is_told_in_words(command):
     with Path("/dev/full").open("w") as full:
         done = call(*command, stdout=full)
     assert done.returncode == 2
-    assert done.stderr.decode() == "error: standard output: cannot be written: No space left on device\n"
+    assert done.stderr.decode() == "error: cannot write to standard output: No space left on device\n"
 
 
 @pytest.mark.slow
@@ -175,5 +175,5 @@ def test_with_fcntl_a_folder_is_held_by_one(tmp_path):
 def test_without_groups_of_processes_many_runs_are_refused_at_use(monkeypatch):
     monkeypatch.delattr(local_processes.os, "setsid")
     processes = LocalProcesses([Slot()])
-    with pytest.raises(ReorderKitError, match="groups of processes"), processes:
+    with pytest.raises(ReorderKitError, match="no process groups"), processes:
         pass

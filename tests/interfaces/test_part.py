@@ -222,7 +222,7 @@ def test_describe_names_the_kind_and_says_how_to_write_it(host):
     options = {row["name"]: row for row in describe_component(host.order_learners, "path")["options"]}
     assert options["through"]["type"] == "list of ordering"
     assert options["last"]["type"] == "ordering | null"
-    assert options["teacher"]["hint"] == "an order-learner by its name, or a mapping with its name and its options"
+    assert options["teacher"]["hint"] == "an order-learner by name, or a mapping with its name and options"
     assert options["through"]["default"][0]["name"] == "hilbert"
     (of,) = [row for row in describe_component(host.orderings, "backward")["options"] if row["name"] == "of"]
     assert (of["type"], of["default"]) == ("ordering", "row")

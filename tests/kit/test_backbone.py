@@ -307,10 +307,10 @@ class InPlace(RunningMean):
 
 WRONG = [
     (_backbone_facts.facts_build_no_weights_and_draw_nothing, Hasty, "random stream"),
-    (_backbone_facts.what_is_built_is_what_the_facts_say, Wide, "(3, 15, 8), not (3, 15, 9)"),
+    (_backbone_facts.what_is_built_matches_the_facts, Wide, "(3, 15, 8), not (3, 15, 9)"),
     (_backbone_facts.encoding_keeps_slots_and_has_the_levels_of_the_facts, WithToken, "(3, 16, 8), not (3, 15, 8)"),
-    (_backbone_facts.is_causal_if_no_slot_knows_of_a_later_one, LooksAhead, "is_causal is True, not False"),
-    (_backbone_facts.is_causal_if_no_slot_knows_of_a_later_one, Modest, "is_causal is False, not True"),
+    (_backbone_facts.is_causal_if_no_slot_depends_on_a_later_one, LooksAhead, "is_causal is True, not False"),
+    (_backbone_facts.is_causal_if_no_slot_depends_on_a_later_one, Modest, "is_causal is False, not True"),
     (_backbone_facts.is_order_sensitive_if_an_order_can_change_the_readout, Insensitive, "is False, not True"),
     (
         _backbone_facts.is_order_sensitive_if_an_order_can_change_the_readout,
@@ -322,29 +322,29 @@ WRONG = [
         BlindSlots,
         "slots_order_sensitive is True",
     ),
-    (_backbone_facts.has_positions_if_equal_patches_are_told_apart, Lost, "has_positions is False"),
-    (_backbone_facts.reach_is_which_slots_change_the_readout, ShortSighted, "reach is [False"),
+    (_backbone_facts.has_positions_if_equal_patches_are_distinguished, Lost, "has_positions is False"),
+    (_backbone_facts.reach_is_the_slots_that_change_the_readout, ShortSighted, "reach is [False"),
     (_backbone_facts.slots_in_reach_have_influence, StopsGradients, "which slots get a gradient is [False"),
-    (_backbone_facts.idle_options_change_nothing, SaysItsWidthIsIdle, "dim is idle, but with 9 something else"),
+    (_backbone_facts.idle_options_change_nothing, SaysItsWidthIsIdle, "dim is idle, but 9 changes the output"),
     (_backbone_facts.images_of_another_shape_are_refused, Crops, "3x12x40"),
     (_backbone_facts.without_downloads_is_the_same_backbone, Downloads, "still download"),
     (_backbone_sequences.patches_are_row_major_and_embedded_alone, Backwards, "what changes is [14], not [0]"),
     (_backbone_sequences.encoding_in_two_parts_equals_encoding_in_one, NormsEachTime, "stopped before block"),
-    (_backbone_sequences.extra_tokens_must_be_handed_on, Forgiving, "without the extra tokens"),
-    (_backbone_sequences.an_image_is_encoded_alike_whatever_is_beside_it, OverTheBatch, "one by one"),
+    (_backbone_sequences.extra_tokens_must_be_passed_on, Forgiving, "without the extra tokens"),
+    (_backbone_sequences.an_image_is_encoded_the_same_in_any_batch, OverTheBatch, "one by one"),
     (_backbone_sequences.padding_is_not_read, ReadsPadding, "valid were"),
     (_backbone_sequences.padding_is_not_read, CountsSlots, "valid were"),
-    (_backbone_sequences.an_image_of_padding_alone_gives_no_nan_and_spoils_no_other, Divides, "not finite"),
+    (_backbone_sequences.an_image_of_only_padding_gives_no_nan_and_affects_no_other, Divides, "not finite"),
     (_backbone_sequences.fewer_slots_than_patches_are_a_shorter_sequence, OfOneLength, "RuntimeError"),
     (backbone.weights_come_back_from_a_state_dict, Hidden, "the readout differs"),
     (backbone.the_gradient_reaches_every_parameter, Idle, "['idle.weight', 'idle.bias']"),
     (backbone.bfloat16_autocast_is_finite_both_ways, Imprecise, "not finite"),
-    (backbone.encoding_leaves_images_and_sequence_as_they_are, InPlace, "images are changed"),
+    (backbone.encoding_does_not_change_images_or_sequence, InPlace, "images were changed"),
 ]
 HIERARCHICAL = [
-    (_backbone_sequences.each_level_comes_back_by_its_own_order, LosesCells, "level 1"),
-    (_backbone_sequences.padding_of_levels_is_refused_or_not_read, MergesPadding, "level 0 does not say"),
-    (_backbone_sequences.fewer_slots_than_patches_are_a_shorter_sequence, TakesPartial, "a partial order is taken"),
+    (_backbone_sequences.each_level_is_restored_by_its_own_order, LosesCells, "level 1"),
+    (_backbone_sequences.padding_in_levels_is_refused_or_not_read, MergesPadding, "level 0 does not mark"),
+    (_backbone_sequences.fewer_slots_than_patches_are_a_shorter_sequence, TakesPartial, "a partial order is accepted"),
 ]
 
 

@@ -102,9 +102,9 @@ WRONG = [
     (says_what_it_is, Undocumented, "no docstring"),
     (says_what_it_is, Shouting, "'Big Rows'"),
     (says_what_it_is, Nameless, "name is None"),
-    (describes_every_option, Bare, "no description for step"),
-    (describes_every_option, Deep, "no description for depth of BareInner"),
-    (refuses_options_it_does_not_have, Tolerant, "no_such_option is taken"),
+    (describes_every_option, Bare, "step of Options lacks a description"),
+    (describes_every_option, Deep, "depth of BareInner lacks a description"),
+    (refuses_options_it_does_not_have, Tolerant, "no_such_option is accepted"),
     (refuses_options_it_does_not_have, Nested, "Inner does not forbid extra options"),
     (reads_its_options_as_it_writes_them, Forgetful, "'step': 3"),
 ]

@@ -47,7 +47,7 @@ def test_what_cannot_be_used_is_told():
         host_with(Rows, type("Again", (Rows,), {}))
     with pytest.raises(AssertionError, match="no hook"):
         host_with(SimpleNamespace())
-    with pytest.raises(AssertionError, match="Thing is a component of no kind"):
+    with pytest.raises(AssertionError, match="Thing is not a component of any kind"):
         host_with(type("Thing", (Component,), {}))
 
 

@@ -54,7 +54,7 @@ def test_an_idle_option_may_lie_within_others(path):
 
 @pytest.mark.parametrize("path", ["several.1.used", "some.0.used", "named.one.used", "numbered.3"])
 def test_one_that_changes_something_is_caught(path):
-    assert_caught(idle_options_change_nothing, case_of(path), f"{path} is idle, but with 2 something else comes out")
+    assert_caught(idle_options_change_nothing, case_of(path), f"{path} is idle, but 2 changes the output")
 
 
 OF_LISTS = [
@@ -70,4 +70,4 @@ NOWHERE = ["", "named.two", "numbered.5", "dim.0", "window.", "depth.real", "rea
 
 @pytest.mark.parametrize("path", NOWHERE)
 def test_a_path_that_leads_nowhere_is_caught(path):
-    assert_caught(idle_options_change_nothing, case_of(path), f"{path!r} is idle, but no option")
+    assert_caught(idle_options_change_nothing, case_of(path), f"{path!r} is in idle, but is not an option")

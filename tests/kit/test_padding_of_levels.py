@@ -9,7 +9,7 @@ import torch
 
 from reorder_kit.backbones.hierarchical import Hierarchical
 from reorder_kit.interfaces import Encoded, ImageShape, Order, Proposal, ReorderKitError
-from reorder_kit.testing._backbone_sequences import padding_of_levels_is_refused_or_not_read
+from reorder_kit.testing._backbone_sequences import padding_in_levels_is_refused_or_not_read
 from reorder_kit.testing.backbone import backbone_case
 from wrong import assert_caught
 
@@ -85,7 +85,7 @@ WRONG = [
     (Padded, "for each image, the valid cells of level 1 is [[]"),
     (NeverPadded, "for each image, the valid cells of level 1 is [[0, 1, 2, 3, 4, 5]"),
     (MergesByPadding, "the valid cell in each slot of level 1"),
-    (CountsPadding, "where padding stands behind what is valid, the readout differs"),
+    (CountsPadding, "when padding is behind the valid slots, the readout differs"),
     (ReadsPadding, "valid cells of level 1"),
     (RefusesPaddingLater, "it reads no padding in front"),
 ]
@@ -93,9 +93,9 @@ WRONG = [
 
 @pytest.mark.parametrize(("wrong", "seen"), WRONG)
 def test_a_wrong_backbone_is_caught(wrong, seen):
-    assert_caught(padding_of_levels_is_refused_or_not_read, backbone_case(wrong, OPTIONS, IMAGE), seen)
+    assert_caught(padding_in_levels_is_refused_or_not_read, backbone_case(wrong, OPTIONS, IMAGE), seen)
 
 
 @pytest.mark.parametrize("right", [Hierarchical, Refuses])
 def test_a_right_backbone_passes(right):
-    padding_of_levels_is_refused_or_not_read(backbone_case(right, OPTIONS, IMAGE))
+    padding_in_levels_is_refused_or_not_read(backbone_case(right, OPTIONS, IMAGE))

@@ -136,16 +136,16 @@ class Silent(Smooth):
 
 
 WRONG = [
-    (prior.gives_one_order_of_every_patch_to_start_from, Half, "what it visits"),
-    (prior.gives_one_order_of_every_patch_to_start_from, PerImage, "more than one order"),
-    (prior.leaves_out_what_is_not_read_or_nothing, TooFew, "of 7 slots, it gives an order with 6"),
+    (prior.starts_from_one_order_of_every_patch, Half, "patches that it visits"),
+    (prior.starts_from_one_order_of_every_patch, PerImage, "more than one order"),
+    (prior.leaves_out_unread_patches_or_none, TooFew, "for 7 slots, it gives an order with 6"),
     (prior.starts_from_the_same_order_every_time, Dice, "random stream"),
     (prior.every_order_has_a_finite_score_for_every_image, Divides, "ZeroDivisionError"),
-    (prior.the_score_is_the_mean_over_images, Sum, "no mean"),
-    (prior.how_images_are_dealt_to_batches_changes_nothing, OverTheBatch, "two batches"),
+    (prior.the_score_is_the_mean_over_images, Sum, "not the mean"),
+    (prior.scores_do_not_depend_on_batches, OverTheBatch, "two batches"),
     (prior.equal_orders_have_equal_scores, ByPlace, "another name"),
-    (prior.scores_change_nothing_and_draw_nothing, InPlace, "patches are changed"),
-    (prior.scores_change_nothing_and_draw_nothing, Moody, "the score, again"),
+    (prior.scores_change_nothing_and_draw_nothing, InPlace, "patches were changed"),
+    (prior.scores_change_nothing_and_draw_nothing, Moody, "the score of a second call"),
     (prior.says_what_it_measures, Silent, "measure is ''"),
 ]
 

@@ -83,10 +83,10 @@ WRONG = {
     target_kind.has_a_name_and_says_what_a_target_is: (Undocumented, "no docstring"),
     target_kind.is_equal_by_name_also_in_another_process: (Lonely, "pickle"),
     target_kind.takes_images_out_in_the_sequence_asked_for: (Transposed, "images 2 and 0"),
-    target_kind.takes_no_image_as_well_as_all: (Fixed, "no image of a batch"),
-    target_kind.moves_every_tensor_to_the_device: (Stays, "stays where it was"),
+    target_kind.takes_no_images_or_all: (Fixed, "taking no images from a batch"),
+    target_kind.moves_every_tensor_to_the_device: (Stays, "stays in place"),
     target_kind.presence_has_a_row_for_each_image_and_a_column_for_each_class: (Wide, "(4, 3), not (4, 2)"),
-    target_kind.leaves_the_targets_of_samples_as_they_are: (Boxed, "are changed"),
+    target_kind.leaves_the_targets_of_samples_as_they_are: (Boxed, "were changed"),
 }
 
 

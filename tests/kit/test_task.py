@@ -186,18 +186,18 @@ WRONG = [
     (task.every_image_has_a_loss_and_a_reward, Rewards, "reward has a gradient"),
     (task.every_image_has_a_loss_and_a_reward, OneLoss, "is (1,), not (6,)"),
     (task.a_step_draws_nothing_and_changes_nothing, Noisy, "random stream"),
-    (task.the_loss_of_an_image_does_not_hang_on_the_others, Compares, "in two batches"),
+    (task.the_loss_of_an_image_does_not_depend_on_the_others, Compares, "in two batches"),
     (task.the_loss_reaches_every_parameter, Idle, "head.idle.weight"),
-    (task.a_step_down_the_gradient_lowers_the_loss, Uphill, "SGD takes the loss"),
+    (task.a_step_down_the_gradient_lowers_the_loss, Uphill, "SGD changes the loss"),
     (task.preparing_keeps_the_images_in_number_and_shape, Drops, "shape of the prepared images"),
     (task.preparing_draws_from_the_batch_alone, Draws, "random stream"),
-    (task.the_figures_hold_the_headline_and_do_not_hang_on_batches, ByBatch, "in one batch"),
-    (task.the_figures_hold_the_headline_and_do_not_hang_on_batches, Headless, "'top1' is not among accuracy"),
-    (task.the_headline_is_the_mean_of_what_images_score, ScoresZero, "0.25"),
-    (task.every_image_has_as_much_to_look_at_as_the_others, HidesOne, "5 annotations for 6 images"),
+    (task.the_figures_have_the_headline_and_do_not_depend_on_batches, ByBatch, "in one batch"),
+    (task.the_figures_have_the_headline_and_do_not_depend_on_batches, Headless, "'top1' is not among accuracy"),
+    (task.the_headline_is_the_mean_score_of_the_images, ScoresZero, "0.25"),
+    (task.every_image_has_an_annotation_or_none_has, HidesOne, "5 annotations for 6 images"),
     (task.predicting_needs_no_targets, Peeks, "Error"),
     (task.predicting_needs_no_targets, OtherPredictions, "differ from those of a step"),
-    (task.what_is_fitted_is_plain_data, Unplain, "what comes back from JSON"),
+    (task.what_is_fitted_is_plain_data, Unplain, "reading it back from JSON"),
     (task.what_is_fitted_is_plain_data, FitsDice, "another task fits"),
 ]
 
@@ -247,7 +247,7 @@ class Distance(Hits):
 
 def test_a_task_of_a_kind_of_its_own_is_given_targets():
     check_task(Direction, targets=[0.0, 0.5, 1.0, 1.5, 2.0, 2.5])
-    with pytest.raises(ReorderKitError, match="no targets of the kind angle"):
+    with pytest.raises(ReorderKitError, match="no targets of kind angle"):
         check_task(Direction)
     with pytest.raises(ReorderKitError, match="2 targets"):
         check_task(Direction, targets=[0.0, 1.0])
@@ -265,7 +265,7 @@ def test_a_task_is_held_to_each_of_its_kinds_or_to_the_one_that_is_asked_for():
     for target_kind in (None, MULTI_LABEL):
         with pytest.raises(BrokenRulesError):
             check_task(ClassesOrLabels, target_kind=target_kind)
-    with pytest.raises(ReorderKitError, match="does not learn from the kind mask"):
+    with pytest.raises(ReorderKitError, match="does not learn from targets of kind mask"):
         check_task(ClassesOrLabels, target_kind=MASK)
 
 

@@ -72,13 +72,13 @@ class InPlace(Bright):
 
 
 WRONG = [
-    (tokenizer.every_patch_has_as_many_tokens_as_any_other, Floats, "torch.float32"),
-    (tokenizer.every_patch_has_as_many_tokens_as_any_other, Flat, "(6, 6)"),
-    (tokenizer.every_token_is_in_the_vocabulary, FromOne, "from 1 to 2, of a vocabulary of 2"),
-    (tokenizer.tells_patches_apart, Same, "is the same"),
-    (tokenizer.an_image_has_the_same_tokens_whatever_is_beside_it, OverTheBatch, "one by one"),
+    (tokenizer.every_patch_has_the_same_number_of_tokens, Floats, "torch.float32"),
+    (tokenizer.every_patch_has_the_same_number_of_tokens, Flat, "(6, 6)"),
+    (tokenizer.every_token_is_in_the_vocabulary, FromOne, "from 1 to 2, but the vocabulary is 2"),
+    (tokenizer.distinguishes_patches, Same, "is the same"),
+    (tokenizer.an_image_has_the_same_tokens_in_any_batch, OverTheBatch, "one by one"),
     (tokenizer.gives_the_same_tokens_every_time, Dice, "random stream"),
-    (tokenizer.gives_the_same_tokens_every_time, InPlace, "patches are changed"),
+    (tokenizer.gives_the_same_tokens_every_time, InPlace, "patches were changed"),
 ]
 
 

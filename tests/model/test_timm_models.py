@@ -77,7 +77,7 @@ def test_rotary_positions_and_relative_biases_follow_the_patches(case: Case, tmp
     torch.testing.assert_close(arrived(model.blocks, model, images), plain, rtol=0, atol=0)
     with pytest.raises((TypeError, AttributeError)):
         with_lines(model, lines_for_vit(tmp_path / "order.npy", wrapped.reading.grid, len(order)).text, order, tmp_path)
-    with pytest.raises(ReorderKitError, match="must be put in order in every block") as caught:
+    with pytest.raises(ReorderKitError, match="must be reordered in every block") as caught:
         named_model(case.name, wrapped.reading.grid)
     assert "reorder_kit.wrap" in str(caught.value.hint)
 
@@ -326,9 +326,9 @@ def test_lines_fail_on_a_second_run_another_grid_another_order_and_another_size(
     text = lines_for_vit(tmp_path / "order.npy", Grid(4, 6), 24).text
     order = order_of(24)
     ours = with_lines(small(dynamic_img_size=True), text, order, tmp_path)
-    with pytest.raises(TypeError, match="were run before"):
+    with pytest.raises(TypeError, match="were already run"):
         exec(text, {"model": ours})
-    with pytest.raises(ValueError, match=r"images of \(32, 48\) pixels are needed, not \(2, 3, 48, 32\)"):
+    with pytest.raises(ValueError, match=r"expected images of \(32, 48\) pixels, not \(2, 3, 48, 32\)"):
         ours(IMAGES.transpose(2, 3))
     with pytest.raises(ValueError, match=r"\(32, 48\)"):
         ours.forward_features(IMAGES.transpose(2, 3))

@@ -47,7 +47,7 @@ def test_orders_that_are_brought_along_race_and_another_grid_is_refused(tmp_path
     OrderFile("mine", Grid(3, 3), Order([8, 1, 2, 3, 4, 5, 6, 0, 7])).save(mine)
     OrderFile("wrong", Grid(2, 2), Order([3, 1, 0, 2])).save(wrong)
     assert pool(Brought(files=(mine,))).candidates[0] == Candidate("mine", (8, 1, 2, 3, 4, 5, 6, 0, 7), 9)
-    with pytest.raises(ReorderKitError, match=r"wrong\.json: holds an order of a 2x2 grid, and the recipe has a 3x3"):
+    with pytest.raises(ReorderKitError, match=r"wrong\.json: its order has a 2x2 grid, but the recipe has a 3x3"):
         pool(Brought(files=(wrong,)))
 
 
@@ -58,7 +58,7 @@ def test_partial_orders_race_with_random_subsets_and_equal_slots(tmp_path: Path)
     assert {"random-2", "random-4", "strided", "center-out", "row"} <= names
     short = tmp_path / "short.json"
     OrderFile("short", Grid(3, 3), Order([1, 0], 9)).save(short)
-    with pytest.raises(ReorderKitError, match="has 2 slots, and the recipe's start 3"):
+    with pytest.raises(ReorderKitError, match="has 2 slots, but the recipe's start has 3"):
         pool(Brought(files=(short,)), order={"start": "row", "keep": 0.34})
 
 
@@ -106,7 +106,7 @@ def test_saliency_on_test_images_chooses_no_order(
     run = tmp_path / "walk"
     found = list(_brought(Brought(runs=(run,)), stored.grid, stored.order, notes))
     assert [each.name for each in found] == ["walk-learned", *(["walk-saliency"] if may_choose else [])]
-    told = f"{run}: no order by saliency, which was followed on test images"
+    told = f"{run}: no order by saliency, which was recorded on test images"
     command = f"reorder-kit saliency {run} --split validation"
     assert notes == ([] if may_choose else [f"{told} ({command})"])
 
@@ -135,7 +135,7 @@ def test_candidates_that_are_read_alike_race_once_and_a_rule_stands_for_them() -
     assert found.certain == ("row", "other")
     assert found.notes == (
         "first",
-        "2 of 4 candidates differ from others only in slots that the model does not read: of those alike, one is raced",
+        "2 of 4 candidates differ from others only in slots that are not read; only one of each such group races",
     )
     pool = Pool((mine, other, start, row), "start", (), ("start",))
     assert read_apart(pool, (True, True, True)) == pool

@@ -168,7 +168,7 @@ def test_an_order_whose_training_diverges_stands_last(race: Path, monkeypatch: p
     FakeTrials(diverging).install(monkeypatch)
     result = raced(opened_race(race))
     assert result.order[-1] != TELLING[0]
-    assert any("diverged: it stands last" in note for note in result.notes)
+    assert any("diverged, so it ranks last" in note for note in result.notes)
     assert raced(opened_race(race)) == result
 
 

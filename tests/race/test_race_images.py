@@ -108,7 +108,7 @@ def test_a_proof_is_refused_by_name_if_an_image_is_gone_since_the_race(
 
 
 def test_a_proof_that_would_have_other_images_than_the_race_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ReorderKitError, match="dealt-by-seed gives other images for another seed"):
+    with pytest.raises(ReorderKitError, match="dealt-by-seed gives different images for each seed"):
         race_of(DealtBySeed, tmp_path / "race", seeds=1).begin(silent)
     without_proof = race_of(DealtBySeed, tmp_path / "race", seeds=0)
     assert without_proof.begin(silent).split is None

@@ -39,11 +39,11 @@ def test_a_loss_is_called_a_loss_and_what_is_not_sure_is_called_so() -> None:
     assert sentences == [
         "row~abc123 wins. It is a mutation of row.",
         "Its loss is lower than that of snake by 0.1000 ± 0.1500 over 2 seeds of 100 steps; the interval includes 0, "
-        "so the two cannot be told apart.",
+        "so the two are not distinguishable.",
         "At equal total cost it wins against the fixed (row, 300 steps): +25.0 points (+12.5 points to +37.5 points).",
-        "At equal total cost it cannot be told apart from the longer (row, 300 steps): -12.5 points (-25.0 points to "
+        "At equal total cost it is not distinguishable from the longer (row, 300 steps): -12.5 points (-25.0 points to "
         "+0.0 points); the interval includes 0.",
-        "It is the same (row, 300 steps).",
+        "It is also the same (row, 300 steps).",
     ]
 
 
@@ -64,9 +64,9 @@ def test_equal_losses_are_called_equal_and_other_costs_are_told() -> None:
     dearer = EqualCost("longer", "row", 300, 5.0, Estimate(1.0, values=(1.0,)), Estimate(-0.25, -0.5, -0.125), ("o",))
     sentences = told(ROW, Estimate(0.0, values=(0.0,)), line("winner", 0.75, None, ("own",)), cheaper, dearer)
     assert sentences[1:] == [
-        "To four digits, its loss is that of snake over 2 seeds of 100 steps: the two cannot be told apart.",
+        "To four digits, its loss equals that of snake over 2 seeds of 100 steps: the two are not distinguishable.",
         "At a higher total cost (4 full training runs to 3.5) it wins against the fixed (row, 300 steps): +25.0 "
-        "points; there is no interval.",
+        "points, without an interval.",
         "At a lower total cost (4 full training runs to 5) it loses against the longer (row, 300 steps): -25.0 points "
         "(-50.0 points to -12.5 points).",
     ]

@@ -65,7 +65,7 @@ def test_the_library_lists_every_study():
 def test_a_study_has_the_name_of_its_file_and_seeds_enough(path, plan):
     content, _ = find_study(path.stem)
     assert content["name"] == path.stem
-    warnings = [line for line in plan(path).warnings if "which its start does not" not in line]
+    warnings = [line for line in plan(path).warnings if "but its fixed start does not" not in line]
     assert warnings == []
 
 

@@ -87,8 +87,8 @@ def test_dark_is_dark_and_letters_can_be_read_in_both(visit, files):
                 .reduce((sum, c, place) => sum + c * [0.2126, 0.7152, 0.0722][place], 0);
               const behind = (element) => {
                 for (let each = element; each; each = each.parentElement) {
-                  const colour = channels(getComputedStyle(each).backgroundColor);
-                  if (colour.length === 3 || colour[3] > 0) return light(colour);
+                  const color = channels(getComputedStyle(each).backgroundColor);
+                  if (color.length === 3 || color[3] > 0) return light(color);
                 }
                 return 1;
               };
@@ -136,7 +136,7 @@ def test_the_slider_moves_the_path(visit, files):
     assert orders(page) == " ".join(map(str, steps[0]["order"]))
     assert nodes(page) == centres(steps[0]["order"]) != centres(steps[-1]["order"])
     assert page.locator(".epoch output").text_content() == "0"
-    assert page.locator(".told").text_content() == "the starting order"
+    assert page.locator(".status").text_content() == "the starting order"
     assert slider.get_attribute("aria-valuetext") == "epoch 0: the starting order"
     page.keyboard.press("ArrowRight")
     assert page.locator(".epoch output").text_content() == "1"
@@ -282,7 +282,7 @@ def test_hostile_text_does_nothing(visit, tmp_path, hostile):
     page = visit(file)
     assert page.title().startswith("<script>")
     assert page.locator("option").first.text_content() == hostile
-    assert page.locator(".told").text_content() == hostile
+    assert page.locator(".status").text_content() == hostile
 
 
 def test_an_order_with_fewer_slots_has_fewer_nodes(visit, tmp_path):

@@ -34,7 +34,7 @@ def texts(chart):
     return ["".join(element.itertext()).strip() for element in parsed(chart).iter("text")]
 
 
-def test_markup_has_the_colours_of_the_page_and_no_address():
+def test_markup_has_the_colors_of_the_page_and_no_address():
     markup = str(lines().svg())
     assert "http" not in markup
     assert "metadata" not in markup
@@ -128,7 +128,7 @@ def test_a_map_shows_where_patches_moved():
     assert numbers == ["0", "1", "2", "3", "3", "1", "2", "0", "+3", "0", "0", "\N{MINUS SIGN}3"]
     tips = [element.get("data-tip") for element in parsed(chart).iter() if element.get("data-tip")]
     assert tips == list("abcd") * 3
-    assert panels[2].colour(0) == panels[2].colour(0.0001)
+    assert panels[2].color(0) == panels[2].color(0.0001)
 
 
 def test_a_map_over_runs_shows_means():
@@ -142,7 +142,7 @@ def test_a_patch_without_a_slot_has_no_figure():
     assert [panel.text(value) for panel in panels[1:] for value in panel.values] == [
         "0.5", "0.0", "1.0", "-", "+0.5", "\N{MINUS SIGN}1.0", "\N{MINUS SIGN}1.0", "-",
     ]  # fmt: skip
-    assert panels[1].colour(panels[1].values[3]) == panels[2].colour(math.nan) == "#e4e5ea"
+    assert panels[1].color(panels[1].values[3]) == panels[2].color(math.nan) == "#e4e5ea"
     chart = heat_chart("map", "", Grid(2, 2), panels, tips=list("abcd"), alt="")
     assert texts(chart).count("-") == 2
     nothing = shift_panels([[0, 1]], [[-1, -1]])
@@ -161,7 +161,7 @@ def test_phases_are_bands_only_where_there_are_several():
     assert bands_of(epochs[1:]) == []
 
 
-def test_lines_that_share_a_colour_have_other_dashes():
+def test_lines_that_share_a_color_have_other_dashes():
     many = [Line(f"line {number}", [0, 1], [number, number]) for number in range(12)]
     root = parsed(line_chart("many", "", many, axis="epoch", alt=""))
     looks = {

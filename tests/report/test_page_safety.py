@@ -123,5 +123,5 @@ def test_a_page_is_light_enough_to_send(pages):
 
 def test_two_charts_or_tables_of_one_name_are_a_bug():
     table = Table("same", "", [Column("a", "a")], [])
-    with pytest.raises(ValueError, match="have one name"):
+    with pytest.raises(ValueError, match="have the same name"):
         Page("", "run", [], [], [], [Section("s", "", "", [table, table])])

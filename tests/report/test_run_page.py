@@ -181,23 +181,25 @@ def test_the_verdict_compares_with_the_controls(run_folder):
     set_scores(run_folder, 0.9, fixed_start=0.8, learned_static=0.85, null_reward=0.81)
     said = verdict_of(run_folder)
     assert "The order that softsort learned, starting from random, gives test top1 0.900 on 100 images" in said
-    assert "That is +10.0 points against the same training with the start kept (0.800)." in said
-    assert "it is 0.850, +5.0 points against the start kept." in said
+    assert "That is +10.0 points against the same training in the fixed start (0.800)." in said
+    assert "the score is 0.850, +5.0 points against the fixed start." in said
     assert "The control null-reward, noise for a reward, has 0.810." in said
     assert "Only 5 of 16 slots reach the readout: this is a selection case." in said
-    assert "One run of each with one seed" in said
+    assert "Each score is from one run with one seed" in said
 
 
 def test_a_control_that_does_half_as_well_casts_doubt(run_folder):
     set_scores(run_folder, 0.9, fixed_start=0.8, null_reward=0.86)
-    assert "has 0.860: at least half of the gain, so it need not come from the order." in verdict_of(run_folder)
+    assert "has 0.860: at least half of the gain, which therefore need not come from the order" in verdict_of(
+        run_folder
+    )
     set_scores(run_folder, 0.7, fixed_start=0.8, null_reward=0.86)
     assert "has 0.860." in verdict_of(run_folder)
 
 
 def test_a_run_alone_says_that_it_is_alone(run_folder):
     set_scores(run_folder, 0.9)
-    assert "Nothing was trained beside it" in verdict_of(run_folder)
+    assert "This run has no controls" in verdict_of(run_folder)
 
 
 def test_the_interval_over_images_is_wilsons():

@@ -143,8 +143,8 @@ def test_what_selects_is_told_from_what_orders(shown):
 
 def test_what_is_missing_is_said(shown, stored, hostile):
     notices = [each.text for each in shown.all("p", role="note")]
-    assert "This study is not finished: 2 runs are not trained yet. Figures are of those that are." in notices
-    assert "1 run failed; the reasons stand below." in notices
+    assert "This study is not finished: 2 runs are not trained yet. The figures cover the finished runs." in notices
+    assert "1 run failed; the reasons are listed below." in notices
     assert shown.table("failures") == [stored["failures"][0]]
     assert hostile in shown.table("failures")[0]["reason"]
 
@@ -221,9 +221,7 @@ def test_rows_of_which_less_is_known_claim_no_order(study_folder, host, tmp_path
     assert (table[of_learner]["reached_slots"], table[of_learner]["case"]) == ("", "not known")
     assert [row["spread"] for row in table] == ["0.25" if place == of_learner else "" for place in range(12)]
     notices = [words(each) for each in shown.all("p") if "notice" in each.attributes.get("class", "")]
-    assert any(
-        notice.startswith("No single order: local: softsort from random. There each image") for notice in notices
-    )
+    assert any(notice.startswith("No single order: local: softsort from random. Each image") for notice in notices)
 
 
 def test_fixed_orders_that_are_far_from_finished_are_named_once(study_folder, host, tmp_path, parse):
@@ -233,7 +231,7 @@ def test_fixed_orders_that_are_far_from_finished_are_named_once(study_folder, ho
     assert StudyResult.read(tmp_path / "study.json").comparisons[0].left_out == (1,)
     shown = parse(page_of(tmp_path, host).html())
     (said,) = [words(each) for each in shown.all("p", role="note") if "left out" in each.text]
-    assert said.startswith(f"The best fixed order of {first.backbone} is chosen without some: ")
+    assert said.startswith(f"The best fixed order of {first.backbone} was chosen without some orders: ")
 
 
 def test_intervals_of_shares_end_where_shares_do(study_folder, host, tmp_path, parse):

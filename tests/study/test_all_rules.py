@@ -64,15 +64,15 @@ def test_what_is_written_down_names_every_order():
 def test_a_rule_that_is_named_as_well_is_there_once():
     assert next(iter(checked(starts={"row": None, "all-rules": None}).starts)) == "row"
     assert mistakes(starts={"all-rules": None, "row": "spiral"}) == [
-        "starts.row: is the name of another order among all-rules (give it another name)"
+        "starts.row: has the same name as another order in all-rules (give it another name)"
     ]
 
 
 def test_grids_of_two_sizes_are_refused():
     backbones = {"small": {"name": "local", "grid": [2, 2]}, "large": {"name": "local", "grid": [4, 4]}}
     assert mistakes(backbones=backbones) == [
-        "starts.all-rules: the same orders are compared in all rows, and the grids are 2x2 of small and 4x4 of large "
-        "(make a study of each grid, or name the starts)"
+        "starts.all-rules: all rows must compare the same orders, but the grids are 2x2 of small and 4x4 of large "
+        "(make one study per grid, or name the starts)"
     ]
 
 

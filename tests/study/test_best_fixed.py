@@ -89,8 +89,8 @@ def test_the_verdict_says_that_most_of_a_pool_is_missing():
     found, said = answered(THIRD, made_row(0.75, "row"), *few)
     assert "best-fixed" not in {each.question for each in found}
     assert said[0] == (
-        "With local, whether informed is better than the best fixed order is open, since the pool is not complete yet: "
-        "of 3 fixed orders, spiral, hilbert are left out: 3 of 8 seeds finished."
+        "With local, whether informed is better than the best fixed order is open because the pool is not complete "
+        "yet: of 3 fixed orders, spiral, hilbert are left out: 3 of 8 seeds finished."
     )
     halves = [made_row(0.9, name) for name in ("row", "spiral")]
     halves = [replace(row, seeds=tuple(range(first, first + 8))) for row, first in zip(halves, (-4, 4), strict=True)]

@@ -142,7 +142,7 @@ def test_the_plan_counts_runs_and_comparisons(study):
     # With 2 seeds p cannot fall below 0.5 for a pair.
     assert len(plan.warnings) == 4
     assert plan.warnings[1].startswith(
-        "is a learner better than its start, kept: 2 seeds are too few: p cannot fall below 0.5"
+        "is a learner better than its fixed start: 2 seeds are too few: p cannot fall below 0.5"
     )
     assert plan_of(study.model_copy(update={"seeds": tuple(range(20))}), HOST).warnings == ()
     assert plan.left_out == ("null-reward is left out for soft, which does not learn from rewards",)
@@ -158,9 +158,7 @@ def test_what_a_learner_sets_is_set_where_it_learns_alone_and_told():
     }
     assert held == {("held", None), ("held", "null-reward")}
     (warning,) = [line for line in plan_of(study, HOST).warnings if "held" in line]
-    assert warning == (
-        "held sets schedule.hold_epochs, which its start does not: a difference between them may come from there"
-    )
+    assert warning == ("held sets schedule.hold_epochs, but its fixed start does not: a difference may come from that")
 
 
 @pytest.mark.parametrize(
@@ -182,7 +180,7 @@ def test_what_the_study_decides_cannot_be_set_in_a_row(field, name, key):
     with pytest.raises(RecipeError) as caught:
         check_study(wrong, HOST, "grid.yaml", Path())
     told = {problem.path: problem.message for problem in caught.value.problems}
-    assert told[f"{field}.{name}.set"] == f"{key} is what the study itself says"
+    assert told[f"{field}.{name}.set"] == f"{key} is set by the study itself"
 
 
 def test_a_mistake_in_what_a_learner_sets_is_told_there():

@@ -178,7 +178,7 @@ def test_images_of_different_counts_are_left_out():
 
 
 def test_scores_that_are_not_those_of_the_seeds_are_a_bug():
-    with pytest.raises(ValueError, match="not those of its 3 seeds"):
+    with pytest.raises(ValueError, match="do not match its 3 seeds"):
         answers([row([0.1, 0.2, 0.3], "a"), row([0.1, 0.2, 0.3], "b")], [np.zeros((2, 9)), None])
 
 

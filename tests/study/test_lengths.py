@@ -78,12 +78,12 @@ def test_the_recipe_of_the_usual_length_is_left_as_it_is():
 @pytest.mark.parametrize(
     ("changes", "mistake"),
     [
-        ({"lengths": [1, 1.3]}, "lengths: 1.3 times 6 epochs are 7.8, which is no whole number of epochs"),
+        ({"lengths": [1, 1.3]}, "lengths: 1.3 times 6 epochs are 7.8, which is not a whole number of epochs"),
         ({"lengths": [1, 4, 4.0]}, "lengths: 4.0 is named twice"),
         ({"lengths": [0]}, "lengths.0: input should be greater than 0"),
         ({"lengths": []}, "lengths: tuple should have at least 1 item"),
-        ({"starts": {"length-4": "row"}}, "starts: 'length-4' is the name of a folder beside it"),
-        ({"pool": ["rwo"]}, "pool: there is no start 'rwo' (did you mean 'row'?)"),
+        ({"starts": {"length-4": "row"}}, "starts: 'length-4' is already the name of another folder"),
+        ({"pool": ["rwo"]}, "pool: unknown start 'rwo' (did you mean 'row'?)"),
         ({"test": "t"}, "test: "),
     ],
 )
@@ -158,6 +158,6 @@ def test_the_gain_of_a_learner_over_its_start_is_followed_too():
     ]
     _, said = answered(*rows)
     assert said[-1] == (
-        "With local, softsort from row ends better: over its start, kept, it gains 10.0 points (10.0 to 10.0) at 1x "
+        "With local, softsort from row ends better: over its fixed start it gains 10.0 points (10.0 to 10.0) at 1x "
         "training and 5.0 points (5.0 to 5.0) at 4x training."
     )

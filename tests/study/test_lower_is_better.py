@@ -105,9 +105,9 @@ def test_a_learner_gains_where_it_makes_the_metric_smaller_and_noise_that_does_i
         row(5.0, "row", None, "random-per-batch"),
     )
     assert [each.difference.mean for each in found] == pytest.approx([1.0, 0.5, 0.75, -1.0])
-    assert "scores 3.000 ± 0.002, 1.000 (1.000 to 1.000) better than row, kept" in found[0].sentence
+    assert "scores 3.000 ± 0.002, 1.000 (1.000 to 1.000) better than row, kept fixed" in found[0].sentence
     assert found[2].sentence.endswith("which is not expected")
-    assert "1.000 (1.000 to 1.000) worse than row, kept (p" in found[3].sentence
+    assert "1.000 (1.000 to 1.000) worse than row, kept fixed (p" in found[3].sentence
     parts = ("gains 1.000", "holds up", "0.500 (0.500 to 0.500) better than the start")
     assert says(said[0], "local", "reinforce from row", *parts, "noise for a reward", "0.750")
     assert says(said[1], "Not as expected", "reinforce from row with noise for a reward", "0.750")
@@ -207,13 +207,13 @@ def test_the_report_of_a_study_turns_its_signs_and_says_so():
 
 def test_the_report_of_a_run_says_better_and_worse(finished, host):
     said = " ".join(run_verdict(RunRecord.read(finished)))
-    assert "That is 1.500 better than the same training with the start kept (4.500)." in said
-    assert "it is 5.000, 0.500 worse than the start kept." in said
+    assert "That is 1.500 better than the same training in the fixed start (4.500)." in said
+    assert "the score is 5.000, 0.500 worse than the fixed start." in said
     assert "has 3.500: at least half of the gain" in said
     (figures,) = [section for section in page_of(finished.path, host).sections if section.name == "figures"]
     table = figures.blocks[0]
     headings = [column.heading for column in table.columns]
-    place = headings.index("run is ahead by")
+    place = headings.index("run ahead by")
     assert "test mse (lower is better)" in headings
     assert [line[place].text for line in table.rows] == ["", "+1.500", "+2.000", "+0.500"]
 

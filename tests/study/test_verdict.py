@@ -46,8 +46,8 @@ def test_two_orders_that_differ():
 
 def test_selection_is_no_ordering():
     (comparison,), said = found(row(0.76, "row", reached=5), row(0.94, "spiral", reached=5))
-    assert says(comparison.sentence, "5 of 16 slots", "selection of patches")
-    assert says(said[1], "local", "5 of 16 slots", "selects patches", "no finding about ordering")
+    assert says(comparison.sentence, "5 of 16 slots", "selects patches")
+    assert says(said[1], "local", "5 of 16 slots", "selects patches", "not due to ordering alone")
 
 
 def test_orders_that_are_equivalent():
@@ -69,7 +69,7 @@ def test_orders_that_cannot_be_told_apart():
 def test_a_learner_that_helps_with_an_order_that_holds_up():
     comparisons, said = found(FIXED[0], row(0.90, "row", "softsort"), row(0.91, "row", "softsort", "learned-static"))
     learned, scratch = (each.sentence for each in comparisons)
-    ending = ("above row, kept", "p = 0.008", "Holm", "8 seeds")
+    ending = ("above row, kept fixed", "p = 0.008", "Holm", "8 seeds")
     assert says(learned, "local", "softsort from row", "0.900 ± 0.002", "14.0 points", "14.0 to 14.0", *ending)
     assert says(scratch, "softsort learned from row, from scratch", "0.910 ± 0.002", "15.0 points", *ending)
     (sentence,) = said
@@ -102,11 +102,15 @@ def test_noise_that_helps_is_said_beside_the_learner_and_with_the_controls():
         row(0.815, "row", "reinforce", "null-reward"),
         row(0.70, "row", None, "random-per-batch"),
     )
-    assert comparisons[1].sentence.endswith("above row, kept (p = 0.016 after Holm, 8 seeds), which is not expected")
+    assert comparisons[1].sentence.endswith(
+        "above row, kept fixed (p = 0.016 after Holm, 8 seeds), which is not expected"
+    )
     assert not comparisons[2].sentence.endswith("which is not expected")
     gain, noise, others = said
     assert says(gain, "local", "reinforce from row", "gains 6.0 points", "noise for a reward", "gains 5.5 points")
-    assert says(noise, "Not as expected", "local", "noise for a reward", "5.5 points (5.5 to 5.5)", "above row, kept")
+    assert says(
+        noise, "Not as expected", "local", "noise for a reward", "5.5 points (5.5 to 5.5)", "above row, kept fixed"
+    )
     assert says(others, "As expected", "none of the other controls", "1 of 1 comparisons", "within ±0.020")
 
 
@@ -117,10 +121,10 @@ def test_learners_that_do_not_help_and_controls_that_leave_it_open():
         row(0.76, "row", "reinforce", spread=30),
         row(0.76, "row", None, "random-fixed", spread=-30),
     )
-    assert "not distinguishable from row, kept: " in comparisons[1].sentence
+    assert "not distinguishable from row, kept fixed: " in comparisons[1].sentence
     assert comparisons[2].sentence.startswith("local: a random order scores 0.760 ± 0.050, not distinguishable")
     losses, learners, controls = said
-    assert losses == "With local, softsort from row costs 6.0 points (6.0 to 6.0) against its start, kept."
+    assert losses == "With local, softsort from row costs 6.0 points (6.0 to 6.0) against its fixed start."
     assert says(
         comparisons[0].sentence, "softsort from row scores 0.700", "which costs 6.0 points (6.0 to 6.0) against"
     )
@@ -167,5 +171,5 @@ def test_patches_without_a_slot_are_a_selection_too():
     half = [replace(row(mean, start, reached=8), num_slots=8, left_out=8) for mean, start in ((0.7, "a"), (0.9, "b"))]
     (comparison,), said = found(*half)
     counts = "8 of 8 slots reach the readout, and 8 of 16 patches have no slot"
-    assert comparison.sentence.endswith(f"; {counts}: an order is a selection of patches here")
-    assert said[1].startswith(f"With local, {counts}: an order selects patches there")
+    assert comparison.sentence.endswith(f"; {counts}: an order also selects patches here")
+    assert said[1].startswith(f"With local, {counts}: an order also selects patches there")

@@ -59,7 +59,7 @@ def test_a_learned_order_that_ties_with_the_best_fixed_order():
 def test_a_learned_order_that_loses_to_its_start():
     _, said = answered(ROW, SPIRAL, *learned(0.75))
     assert says(said[0], "softsort from row costs 15.0 points (15.0 to 15.0) against the best of 2 fixed orders")
-    assert said[2] == "With local, softsort from row costs 5.0 points (5.0 to 5.0) against its start, kept."
+    assert said[2] == "With local, softsort from row costs 5.0 points (5.0 to 5.0) against its fixed start."
     assert "distinguishable" not in " ".join(said)
 
 
@@ -100,7 +100,7 @@ def test_seeds_that_could_not_have_told_are_said_to_be_too_few():
         "With local, whether informed is better than the only fixed order, row is open: 10.0 points (10.0 to 10.0) "
         "above it with 3 seeds, and 3 seeds are too few: about 6 would do.",
     )
-    assert "3 seeds could not have told; 3 seeds are too few: about 6 would do" in found.sentence
+    assert "3 seeds cannot show a difference; 3 seeds are too few: about 6 would do" in found.sentence
 
 
 def test_a_clear_difference_takes_the_seeds_that_the_correction_asks_for():

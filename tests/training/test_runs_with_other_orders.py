@@ -256,11 +256,11 @@ def test_export_order_says_when_no_lines_for_timm_do_the_same(
     dynamic: Ran, composed: Ran, partial: Ran, told: Callable[..., str], tmp_path: Any
 ) -> None:
     said = told("export-order", dynamic.folder.path, "--to", tmp_path)
-    assert "This is a consensus, and no order of the run" in said
+    assert "This is a consensus; the run itself orders each image" in said
     assert "num_prefix_tokens" not in said
     assert OrderFile.load(tmp_path / "order.json") == dynamic.stored
     said = told("export-order", composed.folder.path, "--to", tmp_path)
-    assert "this is the composed order of all blocks" in said
+    assert "This is the composed order of all blocks" in said
     assert "num_prefix_tokens" not in said
     assert "num_prefix_tokens" in told("export-order", partial.folder.path, "--to", tmp_path)
 
@@ -281,7 +281,7 @@ def test_evaluate_compares_with_the_consensus(dynamic: Ran, told: Callable[..., 
 
 def test_evaluate_says_that_other_orders_are_used_before_block_0_alone(composed: Ran, told: Callable[..., str]) -> None:
     said = told("evaluate", composed.folder.path, "--order", "row")
-    assert "It also orders before block 1: tau is to the composed order; others are used before block 0 alone." in said
+    assert "It also orders before block 1: tau compares with the composed order; other orders apply before" in said
 
 
 def test_the_summary_of_a_run_claims_no_single_order(dynamic: Ran, composed: Ran, capsys: Any) -> None:
@@ -325,7 +325,7 @@ def test_the_report_of_a_consensus(dynamic: Ran, tmp_path: Path) -> None:
     assert (
         f"by-norm has no single order: {words_of_spread(dynamic.order['spread'])}. In these orders: test top1" in said
     )
-    assert "Trained in the consensus order, the same for all images, from the first step, it is" in said
+    assert "Trained in the consensus order, the same for all images, from the first step, the score is" in said
     assert "The control learned-static" not in said
     assert "How much the images' orders differ" in text
     assert f"Consensus orders: {words_of_spread(dynamic.order['spread'])} at the end." in track(page)["note"]

@@ -1,7 +1,7 @@
 "use strict";
-// Everything that is shown is text or an attribute: nothing of the data is ever parsed as HTML.
+// Everything shown is text or an attribute: data is never parsed as HTML.
 (() => {
-  const svgSpace = document.querySelector("svg").namespaceURI; // without writing an address into the page
+  const svgSpace = document.querySelector("svg").namespaceURI; // avoids writing a URL into the page
   const calm = matchMedia("(prefers-reduced-motion: reduce)");
   const tip = document.querySelector(".tip");
 
@@ -19,23 +19,23 @@
 
   // Tips
 
-  const tell = (text, x, y) => {
+  const showTip = (text, x, y) => {
     tip.textContent = text;
     tip.hidden = false;
     const { width, height } = tip.getBoundingClientRect();
     tip.style.left = `${Math.max(8, Math.min(x + 14, innerWidth - width - 8))}px`;
     tip.style.top = `${y - height - 14 < 8 ? y + 18 : y - height - 14}px`;
   };
-  const hush = () => { tip.hidden = true; };
+  const hideTip = () => { tip.hidden = true; };
   document.addEventListener("pointerover", (event) => {
     const mark = event.target.closest("[data-tip]");
-    if (mark) tell(mark.dataset.tip, event.clientX, event.clientY);
+    if (mark) showTip(mark.dataset.tip, event.clientX, event.clientY);
   });
   document.addEventListener("pointerout", (event) => {
-    if (event.target.closest("[data-tip]")) hush();
+    if (event.target.closest("[data-tip]")) hideTip();
   });
-  document.addEventListener("keydown", (event) => { if (event.key === "Escape") hush(); });
-  addEventListener("scroll", hush, { passive: true });
+  document.addEventListener("keydown", (event) => { if (event.key === "Escape") hideTip(); });
+  addEventListener("scroll", hideTip, { passive: true });
 
   const followPointer = (drawing) => {
     const hover = JSON.parse(drawing.dataset.hover);
@@ -49,14 +49,14 @@
       cursor.setAttribute("x2", at);
       cursor.setAttribute("visibility", "visible");
       const lines = hover.lines.filter((line) => line.values[place] !== null);
-      const told = lines.map((line) => `${line.name}: ${line.values[place]}`);
+      const values = lines.map((line) => `${line.name}: ${line.values[place]}`);
       const box = plot.getBoundingClientRect();
       const scale = box.width / plot.viewBox.baseVal.width;
-      tell([`${hover.axis} ${hover.places[place]}`, ...told].join("\n"), x ?? box.left + at * scale, y ?? box.top + hover.top * scale);
+      showTip([`${hover.axis} ${hover.places[place]}`, ...values].join("\n"), x ?? box.left + at * scale, y ?? box.top + hover.top * scale);
     };
     const hide = () => {
       cursor.setAttribute("visibility", "hidden");
-      hush();
+      hideTip();
     };
     const follow = (event) => {
       const box = plot.getBoundingClientRect();
@@ -87,7 +87,7 @@
     headings.forEach((heading, column) => {
       heading.querySelector("button").addEventListener("click", () => {
         const isNumber = heading.classList.contains("number");
-        // Numbers begin with the largest, as one asks for; empty cells are last either way.
+        // Numbers start with the largest; empty cells are always last.
         const first = isNumber ? "descending" : "ascending";
         const other = isNumber ? "ascending" : "descending";
         const direction = heading.ariaSort === first ? other : first;
@@ -120,14 +120,14 @@
 
   const copy = async (button) => {
     const code = button.parentElement.querySelector("code");
-    let told = "Copied";
+    let label = "Copied";
     try {
       await navigator.clipboard.writeText(code.textContent);
     } catch {
       getSelection().selectAllChildren(code);
-      told = "Selected";
+      label = "Selected";
     }
-    button.textContent = told;
+    button.textContent = label;
     setTimeout(() => { button.textContent = "Copy"; }, 1500);
   };
 
@@ -151,7 +151,7 @@
     };
     const isRead = (slot, slots) => !track.reached[slots] || track.reached[slots][slot];
 
-    // A jump bends, so that it does not run through the patches between.
+    // A jump is bent so that it does not cross the patches in between.
     const curve = ([ax, ay], [bx, by]) => {
       const length = Math.hypot(bx - ax, by - ay);
       const bend = length > 1.05 * CELL ? 0.14 : 0;
@@ -208,9 +208,9 @@
       slider.value = step;
       slider.setAttribute("aria-valuetext", `epoch ${epoch}: ${words}`);
       find("output").textContent = epoch;
-      find(".told").textContent = words;
+      find(".status").textContent = words;
       svg.dataset.order = order.join(" ");
-      // An order that leaves patches out has fewer slots than the one before.
+      // An order that leaves patches out can have fewer slots than the previous one.
       const hasOtherSlots = order.length !== parts.nodes.length;
       if (hasOtherSlots) {
         cancelAnimationFrame(frame);
@@ -281,7 +281,7 @@
       for (let slot = 0; slot < slots - 1; slot++) {
         const pale = isRead(slot, slots) && isRead(slot + 1, slots) ? "" : " pale";
         const casing = draw(casings, "path", { class: `casing${pale}` });
-        parts.steps.push([casing, draw(lines, "path", { class: `step${pale}`, stroke: track.colours[slot] })]);
+        parts.steps.push([casing, draw(lines, "path", { class: `step${pale}`, stroke: track.colors[slot] })]);
       }
       const radius = slots <= 36 ? 21 : 29;
       for (let slot = 0; slot < slots; slot++) {
@@ -289,7 +289,7 @@
         const node = draw(nodes, "g", isRead(slot, slots) ? {} : { class: "pale" });
         parts.nodes.push(node);
         if (slots > MOST_NUMBERS && !isEnd) continue;
-        const look = { class: isEnd ? "node end" : "node", fill: track.colours[slot], "stroke-width": isEnd ? 5 : 3 };
+        const look = { class: isEnd ? "node end" : "node", fill: track.colors[slot], "stroke-width": isEnd ? 5 : 3 };
         if (slot === slots - 1 && slots > 1) draw(node, "rect", { ...look, x: -radius, y: -radius, width: 2 * radius, height: 2 * radius });
         else draw(node, "circle", { ...look, r: radius });
         const size = radius * (slots > 100 ? 0.95 : 1.05);
@@ -301,11 +301,11 @@
       strip.style.setProperty("--tile", slots <= 64 ? "2.5rem" : slots <= 144 ? "1.6rem" : "1.1rem");
       for (let slot = 0; hasTiles && slot < slots; slot++) {
         const tile = make("li", isRead(slot, slots) ? {} : { class: "pale" });
-        tile.style.borderBottomColor = track.colours[slot];
+        tile.style.borderBottomColor = track.colors[slot];
         tile.append(make("i"));
         strip.append(tile);
       }
-      find(".ramp").style.background = `linear-gradient(90deg, ${track.colours.concat(track.colours.slice(-1)).join(", ")})`;
+      find(".ramp").style.background = `linear-gradient(90deg, ${track.colors.concat(track.colors.slice(-1)).join(", ")})`;
       find(".track-note").textContent = track.note;
     };
 
