@@ -98,7 +98,7 @@ def test_an_order_by_name_and_a_learner_of_ones_own_loop_warn():
     with pytest.warns(ReorderKitWarning, match=f"ordering 'old-walk' {SENTENCE}"):
         reorder_kit.load_order("old-walk", grid=(2, 2), host=host)
     with pytest.warns(ReorderKitWarning, match="'old-sort' is deprecated and will be removed in release 1.0"):
-        reorder_kit.learner("old-sort", 4, epochs=1, steps_per_epoch=1, host=host)
+        reorder_kit.learner("old-sort", 4, epochs=1, steps_per_epoch=1, host=host, warmup_epochs=0)
 
 
 def test_list_plugins_and_describe_say_so(install, tmp_path, monkeypatch):

@@ -18,14 +18,17 @@ class JsonLines(Tracker):
     name = "json-lines"
 
     def start(self, run):
-        self.file = (run.directory / "tracked.jsonl").open("a")
+        self.path = run.directory / "tracked.jsonl"
 
     def log(self, epoch, figures):
-        self.file.write(json.dumps({"epoch": epoch, **figures}) + "\n")
+        self.write(epoch=epoch, **figures)
 
     def finish(self, status, summary):
-        self.file.write(json.dumps({"status": status, **summary}) + "\n")
-        self.file.close()
+        self.write(status=status, **summary)
+
+    def write(self, **line):
+        with self.path.open("a") as file:
+            file.write(json.dumps(line) + "\n")
 
 
 class Secret(JsonLines):
@@ -73,17 +76,21 @@ class Summarizing(JsonLines):
 
 
 class Shared(JsonLines):
-    """All runs share what the last one opened."""
+    """All runs share a session, which the first that ends closes."""
+
+    session: dict = {}
 
     def start(self, run):
         super().start(run)
-        Shared.open_file = self.file
+        self.session["open"] = True
 
     def log(self, epoch, figures):
-        Shared.open_file.write("\n")
+        self.session["open"]
+        super().log(epoch, figures)
 
     def finish(self, status, summary):
-        self.file.close()
+        self.session.clear()
+        super().finish(status, summary)
 
 
 class Meddling(JsonLines):
