@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "plugins.md").read_text()
 
 
-@pytest.mark.parametrize(("block", "name"), enumerate(["MyWalk", "OldWalk"]))
+@pytest.mark.parametrize(("block", "name"), list(enumerate(["MyWalk", "OldWalk"])))
 def test_a_block_is_a_component_that_keeps_its_contract(block, name):
     names = {}
     exec(re.findall(r"^```python\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)[block], names)
