@@ -21,7 +21,7 @@ def test_the_csv_holds_whole_values_and_quotes_what_needs_it():
 
 
 def test_a_row_has_a_cell_for_each_column():
-    with pytest.raises(ValueError, match="has not 1 cells"):
+    with pytest.raises(ValueError, match="does not have 1 cells"):
         Table("t", "", [Column("Name", "name")], [[Cell("a"), Cell("b")]])
 
 
