@@ -197,7 +197,7 @@ def first_readable(images: int, read: Callable[[int], Decoded | Unreadable]) -> 
         read: reads an image by its index.
 
     Raises:
-        ReorderKitError: if none of the tried images can be read.
+        ReorderKitError: if none of the tried images can be used.
     """
     first = None
     for number in range(min(images, TRIED)):
@@ -208,4 +208,4 @@ def first_readable(images: int, read: Callable[[int], Decoded | Unreadable]) -> 
     if first is None:
         raise ReorderKitError("data: there are no training images")
     which = "no training image" if images <= TRIED else f"none of the first {TRIED} training images"
-    raise ReorderKitError(f"data: {which} can be read; the first is {first.path}: {first.reason}")
+    raise ReorderKitError(f"data: {which} can be used; the first is {first.path}: {first.reason}")

@@ -79,18 +79,21 @@ class SettingVariant(Variant):
         names.
         """
         for path in fields:
-            if path.partition(".")[0] in cls.decided_by_study:
+            if path.partition(".")[0] in cls.decided_by_study and path not in cls.may_be_set:
                 raise ValueError(f"{shortened(path)} is set by the study itself")
         return fields
 
     decided_by_study: ClassVar[frozenset[str]] = frozenset({"format_version", "name", "seed", "order", "controls"})
     """Sections that rows cannot set."""
+    may_be_set: ClassVar[frozenset[str]] = frozenset({"order.keep"})
+    """Fields of these sections that rows can set: how much of its start a backbone reads."""
 
 
 class LearnerVariant(SettingVariant):
     """A learner, its starts, and other recipe fields that are set when it learns but not for its fixed start."""
 
     decided_by_study: ClassVar[frozenset[str]] = frozenset(_DECIDED_BY_STUDY)
+    may_be_set: ClassVar[frozenset[str]] = frozenset()
 
     starts: tuple[str, ...] | None = Field(
         None, alias="from", description="names of the starts that it learns from; all if not given"

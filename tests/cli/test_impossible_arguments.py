@@ -58,7 +58,7 @@ VALID = {
     "report": ["trained"],
     "describe": ["ordering", "row"],
     "list-plugins": [],
-    "new-plugin": ["ordering", "unheard-of", "--folder", "new"],
+    "new-plugin": ["ordering", "unheard-of", "--folder", "unheard"],
     "schema": [],
     "doctor": [],
     "recipes list": [],

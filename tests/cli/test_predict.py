@@ -104,7 +104,7 @@ def test_where_there_is_no_image_nothing_is_computed(cli, trained, monkeypatch):
     monkeypatch.setattr("reorder_kit.training.predict_run.predict_run", None)
     done, content = predicted(cli, trained.folder, "missing.png")
     assert done.exit_code == 2
-    assert content["error"] == "there is no image\n  missing.png: there is no such file"
+    assert content["error"] == "no image found\n  missing.png: there is no such file"
 
 
 def test_boxes_stand_in_columns_and_the_threshold_is_told(cli, fish):

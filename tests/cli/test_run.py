@@ -205,9 +205,9 @@ def test_a_run_is_extended_and_its_controls_are_named(trained, cli, tmp_path, mo
     (tmp_path / "runs/trial-extended/result.json").unlink()  # as if it had been stopped
     words += ["--out", "runs/trial-extended", "--resume"]
     refused = " ".join(cli("evaluate", "runs/trial-extended").stderr.split())
-    assert refused.endswith(f"does not hold a finished run hint: go on with: {shlex.join(['reorder-kit', *words])}"), (
-        refused
-    )
+    assert refused.endswith(
+        f"does not hold a finished run hint: resume it with: {shlex.join(['reorder-kit', *words])}"
+    ), refused
     assert cli(*words).exit_code == 0
 
 

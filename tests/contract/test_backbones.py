@@ -29,16 +29,16 @@ from reorder_kit.testing.rule import Rule
 
 # What depends on the shape of the grid is tried on several; what depends on many slots, on many.
 ON_EVERY_IMAGE = {
-    "what is built is what the facts say",
+    "what is built matches the facts",
     "encoding keeps slots and has the levels of the facts",
-    "reach is which slots change the readout",
+    "reach is the slots that change the readout",
     "is order sensitive if an order can change the readout",
 }
 ON_MANY_PATCHES = {
     "patches are row major and embedded alone",
-    "is causal if no slot knows of a later one",
+    "is causal if no slot depends on a later one",
     "padding is not read",
-    "padding of levels is refused or not read",
+    "padding in levels is refused or not read",
     "fewer slots than patches are a shorter sequence",
 }
 

@@ -134,7 +134,7 @@ def test_controls_that_replace_nothing_leave_start_policy_and_reward():
 @pytest.mark.parametrize(
     ("control", "said"),
     [
-        ("null-reward", "softsort from row with noise for a reward"),
+        ("null-reward", "softsort from row with noise as the reward"),
         ("learned-static", "the order that softsort learned from row, from scratch,"),
         ("shuffled-targets", "softsort from row with shuffled targets on training images"),
     ],

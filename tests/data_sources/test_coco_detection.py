@@ -201,12 +201,12 @@ def empty(key: str) -> Callable[[dict[str, Any]], None]:
         (change("annotations", bbox=[1, 2, 3, float("nan")]), "annotation 21 has the bbox"),
         (remove("annotations", "bbox"), "annotation 21 has the bbox None"),
         (remove("annotations", "image_id"), "annotation 21 refers to the image None"),
-        (change("images", id=0), "the image id 0 comes twice"),
+        (change("images", id=0), "the image id 0 appears twice"),
         (remove("images", "file_name"), r"images\[2\] has no file_name"),
         (change("images", id=2.5), r"images\[2\] has no id that is a whole number"),
-        (change("categories", id=9), "the category id 9 comes twice"),
-        (change("categories", name="dog"), "the category name 'dog' comes twice"),
-        (empty("images"), "there is no image"),
+        (change("categories", id=9), "the category id 9 appears twice"),
+        (change("categories", name="dog"), "the category name 'dog' appears twice"),
+        (empty("images"), "it lists no image"),
         (empty("categories"), "it has no category"),
         (lambda content: content.pop("annotations"), "it has no list 'annotations'"),
         (change("images", file_name="gone.jpg"), "names images that do not exist: .*gone.jpg"),
@@ -327,5 +327,5 @@ def test_the_search_for_an_image_that_can_be_read_has_an_end(
     monkeypatch.setattr(_image_file, "TRIED", 2)
     for number in (0, 1):
         (three_files / "images" / f"{number}.jpg").write_bytes(b"")
-    with pytest.raises(ReorderKitError, match=r"none of the first 2 training images can be used, .*0\.jpg"):
+    with pytest.raises(ReorderKitError, match=r"none of the first 2 training images can be used; .*0\.jpg"):
         open_coco(three_files)

@@ -61,7 +61,7 @@ def test_classes_are_in_the_sequence_of_their_ids_and_0_is_ignored(folder: Path)
 @pytest.mark.parametrize(
     ("rows", "reason"),
     [
-        (["one,person"], r"data.class_table: .*semantic_classes.csv, line 2: the id 'one' is no whole number"),
+        (["one,person"], r"data.class_table: .*semantic_classes.csv, line 2: the id must be a whole number"),
         (["1,person", "65536,dog"], "line 3: the id must be a whole number from 0 to 65535, not '65536'"),
         (["1,person", "1,dog"], "line 3: the id 1 already has an earlier line"),
         (["1,person", "2,person"], "semantic_classes.csv: two classes are named 'person'"),

@@ -110,7 +110,7 @@ def test_height_and_width_have_their_own_context() -> None:
 
 @pytest.mark.parametrize("box", [(30, 0, 5, 5), (0, 30, 5, 5), (-9, 0, 9, 5), (3, 3, 0, 5), (3, 3, 5, -1)])
 def test_a_box_outside_the_image_is_refused(box: tuple[int, int, int, int]) -> None:
-    with pytest.raises(ReorderKitError, match="is not in the image of 20x30 pixels"):
+    with pytest.raises(ReorderKitError, match="lies outside the image of 20x30 pixels"):
         cut_out(torch.zeros(3, 20, 30, dtype=torch.uint8), box)
 
 
@@ -137,7 +137,7 @@ def test_the_box_of_the_folders_class_counts(root: Path) -> None:
         ('{"bounding_boxes": []}', "has no box of the category 'zoo'"),
         ('{"bounding_boxes": [{"category": "zoo", "box": [1, 2, 3]}]}', "is not \\[left, top, width, height\\]"),
         ('{"bounding_boxes": [{"category": "zoo", "box": [1, 2, NaN, 3]}]}', "is not \\[left, top, width, height\\]"),
-        ('{"bounding_boxes": [{"category": "zoo", "box": [90, 2, 3, 3]}]}', "is not in the image of 20x20 pixels"),
+        ('{"bounding_boxes": [{"category": "zoo", "box": [90, 2, 3, 3]}]}', "lies outside the image of 20x20 pixels"),
     ],
 )
 def test_an_image_without_its_box_is_unreadable(root: Path, text: str | None, reason: str) -> None:

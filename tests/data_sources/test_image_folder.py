@@ -191,7 +191,7 @@ def test_options_that_cannot_be_are_refused(options: dict[str, Any], said: str) 
     ("transforms", "reason"),
     [
         ([{"name": "RandomCrop", "size": 12}], "RandomCrop(size=12)] fails on an image of 3x9x9: "),
-        ([{"name": "RandomInvert", "p": 1.0}], "turns an image of 3x9x9 into 3x9x9, where 3x12x12 is needed"),
+        ([{"name": "RandomInvert", "p": 1.0}], "turns an image of 3x9x9 into 3x9x9, but 3x12x12 is needed"),
     ],
 )
 def test_an_image_that_the_transforms_refuse_is_unreadable(tmp_path: Path, transforms: Any, reason: str) -> None:
@@ -309,7 +309,7 @@ def test_a_folder_where_nothing_can_be_read_is_refused(tmp_path: Path) -> None:
         for name in ("cat", "dog"):
             (tmp_path / name).mkdir(exist_ok=True)
             (tmp_path / name / f"{number}.jpg").write_text(f"no {name} {number}")
-    with pytest.raises(ReorderKitError, match=r"data: no training image can be used, .*cat"):
+    with pytest.raises(ReorderKitError, match=r"data: no training image can be used; .*cat"):
         open_folder(tmp_path)
 
 
@@ -320,7 +320,9 @@ def test_the_search_for_an_image_that_can_be_read_has_an_end(tmp_path: Path, mon
         (tmp_path / "cat" / f"{number:03}.png").write_text("no")
     assert str(open_folder(tmp_path).image) == "3x8x8"
     (tmp_path / "cat" / "002.png").write_text("no")
-    with pytest.raises(ReorderKitError, match=r"none of the first 3 training images can be used, .*000\.png to begin"):
+    with pytest.raises(
+        ReorderKitError, match=r"none of the first 3 training images can be used; the first is .*000\.png"
+    ):
         open_folder(tmp_path)
 
 

@@ -176,7 +176,7 @@ BROKEN_TABLES = {
     "line 2: column 'split' does not name a split": ("path,split,dog", ["0.png,holdout,1"]),
     "line 3: column 'path' is empty": ("path,dog", ["0.png,1", ",1"]),
     "line 2: 3 values for 2 columns": ("path,dog", ["0.png,1,1"]),
-    r"line 4: there is no image .*nowhere\.png": ("path,dog", ["0.png,1", "1.png,1", "nowhere.png,1"]),
+    r"line 4: the image .*nowhere\.png does not exist": ("path,dog", ["0.png,1", "1.png,1", "nowhere.png,1"]),
     r"line 4: \./0\.png is also in line 2": ("path,dog", ["0.png,1", "1.png,1", "./0.png,1"]),
     "has no image for training": ("path,split,dog", ["0.png,val,1"]),
     "none of the 2 training images of .* has a class": (

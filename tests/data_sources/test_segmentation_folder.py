@@ -113,11 +113,11 @@ def test_an_index_with_train_and_val_gives_train_and_test(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("rows", "reason"),
     [
-        (["001,train,4", "002,later,4"], r"data.index: .*index.csv, line 3: there is no split 'later'"),
+        (["001,train,4", "002,later,4"], r"data.index: .*index.csv, line 3: 'later' is not a split"),
         (["001,train,4", "001.png,val,4"], r"line 3: '001.png' already has an earlier line"),
-        (["001,train,4", "nine,train,4"], r"names 'nine', which is not an image in .*images"),
+        (["001,train,4", "nine,train,4"], r"lists 'nine', which is not an image in .*images"),
         (["001,val,4"], "has no image with the split train"),
-        (["001"], "line 2: there is no split ''"),
+        (["001"], "line 2: '' is not a split"),
     ],
 )
 def test_mistakes_in_an_index_are_named(tmp_path: Path, rows: list[str], reason: str) -> None:
@@ -284,7 +284,7 @@ def test_missing_folders_are_named(tmp_path: Path) -> None:
 def test_two_images_of_one_name_are_refused(tmp_path: Path) -> None:
     fill(tmp_path, [1, 2, 3])
     save(tmp_path / "images" / "001.jpg", np.zeros((4, 4), dtype=np.uint8))
-    with pytest.raises(ReorderKitError, match=r"data.images: .*001\.(jpg|png) and .*001\.(jpg|png) have one name"):
+    with pytest.raises(ReorderKitError, match=r"data.images: .*001\.(jpg|png) and .*001\.(jpg|png) have the same name"):
         open_folder(tmp_path)
 
 
@@ -299,7 +299,7 @@ def test_two_images_of_one_name_are_refused(tmp_path: Path) -> None:
         ({"classes": ["a"]}, "2 to 255 classes, not 1"),
         ({"classes": [str(number) for number in range(256)]}, "2 to 255 classes, not 256"),
         ({"classes": ["a", "b", "a"]}, "two classes are named 'a'"),
-        ({"classes": ["a", "b"], "values": [1]}, "values are 1, classes 2"),
+        ({"classes": ["a", "b"], "values": [1]}, "there are 1 values for 2 classes"),
         ({"classes": ["a", "b"], "values": [1, 1]}, "two classes have the same value"),
         ({"classes": ["a", "b"], "values": [1, -1]}, "greater than or equal to 0"),
         ({"classes": ["a", "b"], "values": [1, 65536]}, "less than or equal to 65535"),

@@ -169,7 +169,7 @@ def test_other_classes_can_be_named(root: Path) -> None:
     ):
         open_voc(root)
     assert open_voc(root, classes=["crab", "eel"]).classes == ("crab", "eel")
-    with pytest.raises(ValidationError, match="'eel' comes twice"):
+    with pytest.raises(ValidationError, match="'eel' appears twice"):
         Voc.Options(root=root, classes=["eel", "eel"])
 
 

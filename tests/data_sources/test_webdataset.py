@@ -164,7 +164,7 @@ def test_a_class_that_training_lacks_is_unreadable(root: Path) -> None:
     write(root / "test.tar", classed({7: 0, 8: 9}))
     sample = open_shards(root).test[1]
     assert isinstance(sample, Unreadable)
-    assert "9 is none of the 3 classes" in sample.reason
+    assert "9 is not one of the 3 classes" in sample.reason
 
 
 def test_every_sample_is_dealt_once_over_ranks_and_workers(root: Path) -> None:

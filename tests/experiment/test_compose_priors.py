@@ -74,7 +74,7 @@ def test_an_ordering_that_cannot_be_built_is_no_candidate_and_stops_nothing(host
             {"name": "bright-last", "tokenizer": "pixels"},
             "order.start.prior.tokenizer: there is no such field",
         ),
-        ({"name": "lzma", "tokenizer": 3}, "order.start.prior.tokenizer: has to be a mapping of fields, not 3"),
+        ({"name": "lzma", "tokenizer": 3}, "order.start.prior.tokenizer: must be a mapping of fields, not 3"),
     ],
 )
 def test_what_is_wrong_with_a_tokenizer_is_told(host, prior, message):

@@ -187,7 +187,7 @@ def test_a_resolved_plant_composes_to_itself(host):
         ({"order": "random", "seed": -1}, "data.plant.seed: input should be greater than or equal to 0, not -1"),
         ({"order": "custom"}, "data.plant.file: is missing"),
         ({"seed": 3}, "data.plant.order: is missing"),
-        ("random", "data.plant: has to be a mapping of fields, not 'random'"),
+        ("random", "data.plant: must be a mapping of fields, not 'random'"),
         ({"order": "none"}, "data.plant.order: there is no ordering 'none' (write null for none)"),
     ],
 )

@@ -55,7 +55,7 @@ def test_a_control_whose_recipe_does_not_fit_is_told_with_its_reason(host):
     demanding = recipe(task={"name": "demanding", "requires": ["no-leaks"]}, controls=["shorter", "other-learner"])
     (mistake,) = mistakes(demanding, host)
     assert says(
-        mistake, "controls: ", "other-learner", "task: demanding", "mixes patches", "straight_through", "leave it out"
+        mistake, "controls: ", "other-learner", "task: demanding", "mixes patches", "straight_through", "remove it"
     )
     validate({**demanding, "controls": ["shorter"]}, host, "trial")
     validate({**demanding, "task": "demanding"}, host, "trial")

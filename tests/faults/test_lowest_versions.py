@@ -93,7 +93,7 @@ def call(python):
 @pytest.mark.parametrize("requirements", [PROJECT["dependencies"], *PROJECT["optional-dependencies"].values()])
 def test_every_requirement_but_the_package_itself_and_types_has_a_lowest_version(requirements):
     for each in requirements:
-        assert re.match(r"[\w-]+>=[\d.]+$|reorder-kit\[|types-", each), each
+        assert re.match(r"[\w-]+>=[\d.]+(,<\d+)?$|reorder-kit\[|types-", each), each
 
 
 @pytest.mark.slow

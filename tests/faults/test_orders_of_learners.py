@@ -147,7 +147,7 @@ def test_what_is_no_policy_is_refused_with_the_recipe():
 
 BACKWARDS = Order(ARANGE.flip(0))
 STARTS = {
-    "reversed": (lambda sequence: BACKWARDS, "slot 0 holds patch 15, and 0 in the start"),
+    "reversed": (lambda sequence: BACKWARDS, "slot 0 holds patch 15, but patch 0 in the start"),
     "nearly right": (lambda sequence: Order([*range(14), 15, 14]), "slot 14 holds patch 15, and 14 in the start"),
 }
 
@@ -170,7 +170,7 @@ def test_a_learner_with_an_order_for_each_image_is_held_to_the_start_by_the_run(
         return Order(BACKWARDS.indices.expand(sequence.batch, -1))
 
     host = host_with(unruly(best=backwards, is_static=False))
-    with pytest.raises(ComponentError, match="slot 0 holds patch 15, and 0 in the start"):
+    with pytest.raises(ComponentError, match="slot 0 holds patch 15, but patch 0 in the start"):
         run_experiment(compose(RECIPE, host, "trial"), host, tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
@@ -180,7 +180,7 @@ def in_own_loop(learner):
 
 
 def test_a_loop_of_your_own_is_checked_as_well():
-    with pytest.raises(ComponentError, match="slot 0 holds patch 15, and 0 in the start"):
+    with pytest.raises(ComponentError, match="slot 0 holds patch 15, but patch 0 in the start"):
         in_own_loop(unruly(best=lambda sequence: BACKWARDS))
     with pytest.raises(ComponentError, match="patch 0 appears twice"):
         in_own_loop(unruly(best=lambda sequence: Order.trusted(ARANGE * 0, PATCHES)))

@@ -22,6 +22,8 @@ WRITERS = {
     "analysis/fitted_vq.py": 1,  # an empty file, which reserves a name
     "cli/_help.py": 2,  # not a file: methods of help formatters
     "data/shard_notes.py": 1,  # under another name
+    "scaffold/write_package.py": 1,  # a new folder
+    "testing/tracker.py": 1,  # in a temporary folder
     "training/checkpoints.py": 1,  # in a folder with another name
     "writable.py": 1,  # an empty file, to test whether writing works
 }

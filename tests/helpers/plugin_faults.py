@@ -251,7 +251,7 @@ FLAWS: dict[str, Flaw] = {
     "an order with a patch twice": Flaw(broken(Learner, **_policy(best_order=gives(TWICE))), "appears twice", True),
     "an order that is too short": Flaw(broken(Learner, **_policy(best_order=gives(SHORT))), "has 2 slots for 4", True),
     "an order that is not the start": Flaw(
-        broken(Learner, **_policy(best_order=gives(Order([3, 2, 1, 0])))), "slot 0 holds patch 3, and 0", True
+        broken(Learner, **_policy(best_order=gives(Order([3, 2, 1, 0])))), "slot 0 holds patch 3, but patch 0", True
     ),
     "no facts": Flaw(broken(Net, facts=classmethod(gives(None))), "facts returned a NoneType", True),
     "facts without a grid": Flaw(
@@ -262,7 +262,7 @@ FLAWS: dict[str, Flaw] = {
     ),
     "a control without a name that can be said": Flaw(
         broken(Classify, controls=gives([broken(InRun, name="My Control")()])),
-        "its control InRun cannot be named 'My Control'",
+        "its control InRun has an invalid name, 'My Control'",
         True,
     ),
     "an order that becomes wrong": Flaw(broken(Learner, policy=_LaterWrong), "patch 0 appears twice", False),

@@ -78,8 +78,8 @@ def test_a_kind_more_is_registered_found_and_described(host):
     assert describe_component(registry, "dog-ear")["says"] == {"colour": "red"}
     assert describe_kind(registry) == {
         "kind": "book-mark",
-        "doc": "A kind that the package does not know.",
-        "components": [{"name": "dog-ear", "doc": "A folded corner.", "plugin": "plugin 'marks'"}],
+        "doc": "A kind that is unknown to the package.",
+        "components": [{"name": "dog-ear", "doc": "A folded corner.", "plugin": "plugin 'marks'", "deprecated": ""}],
     }
 
 

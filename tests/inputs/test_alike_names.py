@@ -82,7 +82,7 @@ def test_a_class_folder_in_another_case_is_refused_with_the_cause(tmp_path: Path
     folders.add(tmp_path, "val", "Cat", 20)
     with pytest.raises(ReorderKitError, match="the class 'Cat', which has no training images") as caught:
         folders.open(tmp_path)
-    assert "the training images have 'cat', this is 'Cat'" in (caught.value.hint or "")
+    assert "the training images have 'cat', here it is 'Cat'" in (caught.value.hint or "")
 
 
 @pytest.mark.parametrize("source", FOLDER_SOURCES, ids=str)

@@ -68,12 +68,12 @@ def own(trained, tmp_path):
 
 def rename_dark(root):
     (root / "dark").rename(root / "zebra")  # the last of the classes now
-    return "class 1 was 'dark' and is 'grey'"
+    return "class 1 was 'dark' and is now 'grey'"
 
 
 def add_beige(root):
     paint_class(root / "beige", 150)
-    return "class 0 was 'bright' and is 'beige'"
+    return "class 0 was 'bright' and is now 'beige'"
 
 
 def add_violet(root):
@@ -90,7 +90,7 @@ def exchange_names(root):
     (root / "bright").rename(root / "kept")
     (root / "dark").rename(root / "bright")
     (root / "kept").rename(root / "dim")
-    return "class 1 was 'dark' and is 'dim'"
+    return "class 1 was 'dark' and is now 'dim'"
 
 
 CHANGES = [rename_dark, add_beige, add_violet, remove_grey, exchange_names]
@@ -181,9 +181,9 @@ def test_a_head_is_taken_to_the_same_classes(own):
     [
         (["a", "b"], ["b", "a"], ("class 0", "'a'", "'b'")),
         (["a", "b"], ["a", "c"], ("class 1", "'b'", "'c'")),
-        (["a"], ["a", "b"], ("further", "'b'")),
+        (["a"], ["a", "b"], ("additional", "'b'")),
         (["a", "b"], ["a"], ("class 1", "'b'", "gone")),
-        ([], ["a"], ("further", "'a'")),
+        ([], ["a"], ("additional", "'a'")),
     ],
 )
 def test_the_first_class_that_differs_is_named(recorded, opened, named):

@@ -77,10 +77,10 @@ def test_ids_of_categories_are_the_same_in_every_file(categories: tuple[Any, Any
 
 @pytest.mark.parametrize("twin", ["1", 1.0, "1.0", "001"], ids=repr)
 def test_two_ids_that_become_one_are_refused(twin: Any, tmp_path: Path) -> None:
-    with pytest.raises(ReorderKitError, match=r"train\.json: the image id 1 comes twice"):
+    with pytest.raises(ReorderKitError, match=r"train\.json: the image id 1 appears twice"):
         open_coco(tmp_path, content(CATEGORIES, [1, twin], [(1, 9)], "train"))
     twins = [{"id": 1, "name": "cat"}, {"id": twin, "name": "dog"}]
-    with pytest.raises(ReorderKitError, match=r"train\.json: the category id 1 comes twice"):
+    with pytest.raises(ReorderKitError, match=r"train\.json: the category id 1 appears twice"):
         open_coco(tmp_path, content(twins, [1], [(1, 1)], "train"))
 
 

@@ -101,7 +101,7 @@ def test_a_folder_of_such_photos_alone_is_refused_with_the_extra(tmp_path: Path,
         (tmp_path / label).mkdir()
         (tmp_path / label / "photo.heic").write_bytes(b"not looked into")
     monkeypatch.setitem(sys.modules, "pillow_heif", None)
-    with pytest.raises(ReorderKitError, match="there is no image") as refused:
+    with pytest.raises(ReorderKitError, match="hold no image") as refused:
         opened(tmp_path)
     assert "pip install 'reorder-kit[heif]'" in refused.value.hint
 

@@ -119,6 +119,6 @@ def test_two_names_of_one_image_are_refused(tmp_path: Path) -> None:
 def test_a_name_that_is_no_image_is_refused_with_the_cause(tmp_path: Path) -> None:
     fill(tmp_path)
     (tmp_path / "index.csv").write_text("name,split\nphotos/0.png,train\n")
-    with pytest.raises(ReorderKitError, match=r"names 'photos/0', which is not an image") as error:
+    with pytest.raises(ReorderKitError, match=r"lists 'photos/0', which is not an image") as error:
         open_folder(tmp_path, index="index.csv")
     assert "relative to data.images" in str(error.value.hint)

@@ -177,7 +177,7 @@ def test_images_of_the_download_that_are_pipes_are_refused(tmp_path: Path) -> No
     (tmp_path / "val").mkdir()
     os.mkfifo(tmp_path / "val" / "one.JPEG")
     (tmp_path / "LOC_val_solution.csv").write_text("ImageId,PredictionString\none,cat 1 2 3 4\n")
-    with pytest.raises(ReorderKitError, match=r"there is no image .*one\.JPEG") as caught:
+    with pytest.raises(ReorderKitError, match=r"the image .*one\.JPEG does not exist") as caught:
         folders.open(tmp_path)
     assert "pipe" in (caught.value.hint or "")
 

@@ -157,7 +157,7 @@ def test_equal_numbers_in_two_file_systems_are_two_files(tmp_path: Path, monkeyp
     path = tmp_path / "7.png"
     path.write_bytes(b"7")
     first, second = (Files(tmp_path, [path], []) for _ in range(2))
-    with pytest.raises(ReorderKitError, match="one file"):
+    with pytest.raises(ReorderKitError, match="the same file"):
         shared_in_large_data({"train": first, "test": second})
     stored = FileIdentity(tmp_path, str(path)).stored()
     assert stored is not None

@@ -108,7 +108,7 @@ def test_two_files_that_a_name_could_mean_are_refused(tmp_path: Path, name: str)
     make(tmp_path, NAMING[name], ["0.JPG", "0.Jpg", *REST], ["0.jpg", *REST])
     with pytest.raises(ReorderKitError, match=r"0\.jpg could mean several files in .*'0\.JPG' and '0\.Jpg'") as caught:
         NAMING[name].open(tmp_path)
-    assert "ending" in (caught.value.hint or "")
+    assert "extension" in (caught.value.hint or "")
 
 
 def test_two_names_of_an_index_for_one_image_are_refused(tmp_path: Path) -> None:
@@ -116,7 +116,7 @@ def test_two_names_of_an_index_for_one_image_are_refused(tmp_path: Path) -> None
         pytest.skip("this file system takes both forms for one")
     naming = NAMING["segmentation-folder"]
     make(tmp_path, naming, [f"{ONE}.jpg", *REST[:2]], [f"{ONE}.jpg", f"{TWO}.jpg", *REST[:2]])
-    with pytest.raises(ReorderKitError, match=r"names .*, which is not an image|both mean"):
+    with pytest.raises(ReorderKitError, match=r"lists .*, which is not an image|both mean"):
         naming.open(tmp_path)
 
 
@@ -134,7 +134,7 @@ def test_a_name_of_other_letters_is_refused_with_the_cause(tmp_path: Path, name:
     with pytest.raises(ReorderKitError, match="photo") as caught:
         NAMING[name].open(tmp_path)
     hint = caught.value.hint or ""
-    assert "there is Photo." in hint
+    assert "Photo." in hint
     assert "which differs only in case" in hint
 
 

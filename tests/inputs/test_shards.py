@@ -48,7 +48,7 @@ def test_archives_that_were_joined_are_read_to_the_end(root: Path, zeros: int) -
 def test_archives_of_the_same_samples_cannot_be_joined(root: Path) -> None:
     shard = root / "train-000.tar"
     shard.write_bytes(shard.read_bytes() * 2)
-    with pytest.raises(ReorderKitError, match=r"train-000\.tar has two members 001\."):
+    with pytest.raises(ReorderKitError, match=r"train-000\.tar has two members named 001\."):
         open_shards(root)
 
 

@@ -40,7 +40,7 @@ def told(source: str, root: Path, train: list[Picture], test: list[Picture] | No
 def test_boxes_in_percent_are_told_of(source: str, declared: str | None, tmp_path: Path) -> None:
     [found] = told(source, tmp_path, pictures(source, boxes_in(100, 100), declared=declared))
     assert "0.42 of the width and 0.50 of the height" in found.what
-    assert "no edge lies beyond 100: percent, or the annotated images may have been smaller" in found.what
+    assert "no edge lies beyond 100: percent; or the annotated images may have been smaller" in found.what
     assert found.count == 24
 
 

@@ -203,7 +203,7 @@ def test_mistakes_in_parts_are_all_listed_with_their_paths(host):
         f"{path}.through.2.of.of.revers: there is no such field (did you mean 'reverse'?)",
         f"{path}.through.3.of.name: there is no ordering 'hilbrt' (did you mean 'hilbert'?)",
         f"{path}.through.4.name: is missing",
-        f"{path}.through.5: has to be a mapping of fields, not 7",
+        f"{path}.through.5: must be a mapping of fields, not 7",
         f"{path}.last.seed: input should be a valid integer, not 'x'",
         f"{path}.teacher.name: there is no order-learner 'sofsort' (did you mean 'softsort'?)",
     ]

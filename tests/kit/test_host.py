@@ -45,7 +45,7 @@ def test_a_class_a_module_and_an_object_can_be_named():
 def test_what_cannot_be_used_is_told():
     with pytest.raises(AssertionError, match="'rows' is already provided"):
         host_with(Rows, type("Again", (Rows,), {}))
-    with pytest.raises(AssertionError, match="no hook"):
+    with pytest.raises(AssertionError, match="marked @hookimpl"):
         host_with(SimpleNamespace())
     with pytest.raises(AssertionError, match="Thing is not a component of any kind"):
         host_with(type("Thing", (Component,), {}))

@@ -200,7 +200,7 @@ def test_numbers_that_are_not_finite_are_told_of():
         def __getitem__(self, index):
             return Sample(torch.full((1, 4, 6), torch.inf), index % 4)
 
-    with pytest.raises(ReorderKitError, match="not finite"):
+    with pytest.raises(ReorderKitError, match="NaN or infinity"):
         ranked(Informed, context(Infinite()))
 
 

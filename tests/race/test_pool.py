@@ -122,7 +122,7 @@ def test_a_run_that_is_none_is_called_so(tmp_path: Path) -> None:
     )
     assert refused(tmp_path) == "it is not a run folder: give the folder of a finished run, such as runs/quickstart"
     (tmp_path / "recipe.yaml").touch()
-    assert refused(tmp_path) == "go on with: reorder-kit run RECIPE --resume"
+    assert refused(tmp_path) == "resume it with: reorder-kit run RECIPE --resume"
 
 
 def test_candidates_that_are_read_alike_race_once_and_a_rule_stands_for_them() -> None:

@@ -118,5 +118,5 @@ def test_a_race_is_not_started_by_a_launcher(tmp_path: Path, monkeypatch: pytest
     places = {"RANK": "0", "LOCAL_RANK": "0", "MASTER_ADDR": "localhost", "MASTER_PORT": "29500"}
     for name, value in {**places, "WORLD_SIZE": "2"}.items():
         monkeypatch.setenv(name, value)
-    with pytest.raises(ReorderKitError, match="WORLD_SIZE=2: a race do not start"):
+    with pytest.raises(ReorderKitError, match="WORLD_SIZE=2: do not start a race"):
         race_of(TwoPatches, tmp_path / "race", seeds=0)

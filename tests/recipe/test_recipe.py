@@ -127,7 +127,7 @@ def test_options_of_components_are_checked_by_path(assignments, expected):
 def test_a_field_of_several_types_is_one_mistake_at_its_own_path():
     (mistake,) = mistakes("backbone.patch_size=two")
     assert mistake.startswith("backbone.patch_size: input should be a valid integer")
-    assert mistake.endswith("or has to be a list, not 'two'")
+    assert mistake.endswith("or must be a list, not 'two'")
 
 
 def test_what_else_is_wrong_in_a_section_is_found_too():
@@ -149,8 +149,8 @@ def test_what_else_is_wrong_in_a_section_is_found_too():
         ),
         ("controls=[fixed-strat]", "controls.0: there is no choice 'fixed-strat' (did you mean 'fixed-start'?)"),
         ("controls=[random-fixed, random-fixed]", "controls: a control is named twice"),
-        ("controls=random-fixed", "controls: has to be a list, not 'random-fixed'"),
-        ("train=fast", "train: has to be a mapping of fields, not 'fast'"),
+        ("controls=random-fixed", "controls: must be a list, not 'random-fixed'"),
+        ("train=fast", "train: must be a mapping of fields, not 'fast'"),
         ("train.epochs=2.5", "train.epochs: input should be a valid integer, not 2.5"),
         ("train.epochs=soon", "train.epochs: input should be a valid integer"),
         ("trian.epochs=3", "trian: there is no such field (did you mean 'train'?)"),

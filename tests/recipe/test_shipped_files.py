@@ -44,6 +44,6 @@ def test_a_file_of_ones_own_comes_first(tmp_path, monkeypatch):
 
 def test_what_is_nowhere_is_refused_with_the_closest_name(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(ReorderKitError, match="no shipped recipe") as error:
+    with pytest.raises(ReorderKitError, match="neither a file nor a shipped recipe") as error:
         RECIPES.find("quickstrat")
     assert "quickstart" in error.value.hint

@@ -133,7 +133,7 @@ def test_values_on_the_command_line_have_the_same_limits():
         with pytest.raises(ReorderKitError) as caught:
             parse_assignment(f"controls={value}")
         assert len(str(caught.value)) < 400
-    with pytest.raises(ReorderKitError, match="no more than 50 deep"):
+    with pytest.raises(ReorderKitError, match="at most 50 deep"):
         override(MINIMAL, [parse_assignment("a." * 100_000 + "b=3")])
 
 

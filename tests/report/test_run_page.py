@@ -183,7 +183,7 @@ def test_the_verdict_compares_with_the_controls(run_folder):
     assert "The order that softsort learned, starting from random, gives test top1 0.900 on 100 images" in said
     assert "That is +10.0 points against the same training in the fixed start (0.800)." in said
     assert "the score is 0.850, +5.0 points against the fixed start." in said
-    assert "The control null-reward, noise for a reward, has 0.810." in said
+    assert "The control null-reward, noise as the reward, has 0.810." in said
     assert "Only 5 of 16 slots reach the readout: this is a selection case." in said
     assert "Each score is from one run with one seed" in said
 

@@ -158,7 +158,7 @@ def test_every_mistake_is_told_at_once_at_its_field():
             {"recipe": "quickstrat"},
             "recipe: quickstrat: neither a file nor a shipped recipe (did you mean 'quickstart'?)",
         ),
-        ({"recipe": 3}, "recipe: has to be a mapping, not 3"),
+        ({"recipe": 3}, "recipe: must be a mapping, not 3"),
         (
             {
                 "data": {"digits": {}, "scenes": {"set": {"task": "multi-label"}}},

@@ -107,9 +107,9 @@ def test_noise_that_helps_is_said_beside_the_learner_and_with_the_controls():
     )
     assert not comparisons[2].sentence.endswith("which is not expected")
     gain, noise, others = said
-    assert says(gain, "local", "reinforce from row", "gains 6.0 points", "noise for a reward", "gains 5.5 points")
+    assert says(gain, "local", "reinforce from row", "gains 6.0 points", "noise as the reward", "gains 5.5 points")
     assert says(
-        noise, "Not as expected", "local", "noise for a reward", "5.5 points (5.5 to 5.5)", "above row, kept fixed"
+        noise, "Not as expected", "local", "noise as the reward", "5.5 points (5.5 to 5.5)", "above row, kept fixed"
     )
     assert says(others, "As expected", "none of the other controls", "1 of 1 comparisons", "within ±0.020")
 

@@ -96,7 +96,7 @@ class Infinite(Broken):
         ({"influence": [0.0] * 16}, "no slot of the trained model has influence"),
         ({"final": BACKWARD[8:], "influence": LAST_FIVE[8:]}, "the start has 16 slots, but the learned order has 8"),
         ({"samples": Broken()}, "0 could be read"),
-        ({"samples": Infinite()}, "not finite"),
+        ({"samples": Infinite()}, "NaN or infinity"),
     ],
     ids=["dynamic", "several passes", "two blocks", "blind", "partial", "unreadable", "infinite"],
 )

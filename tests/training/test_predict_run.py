@@ -212,11 +212,11 @@ def test_a_model_that_fails_is_left_as_it_was(runs, monkeypatch):
 @pytest.mark.parametrize(
     ("images", "message"),
     [
-        ([], "there is no image"),
+        ([], "no image found"),
         ([3], "image 0: int is not an image"),
         (torch.zeros(3, 8, 8), "image 0: Tensor is not an image"),
         (np.zeros((8, 8)), "an array of float64 has no fixed scale"),
-        (np.zeros((5, 8, 8), np.uint8), "of the shape .5, 8, 8. is not an image"),
+        (np.zeros((5, 8, 8), np.uint8), "with shape .5, 8, 8. is not an image"),
     ],
 )
 def test_what_is_no_image_is_refused(runs, images, message):

@@ -93,7 +93,7 @@ def test_the_curve_is_kept_beside_the_run_and_shown_in_its_report(folder, report
     (check,) = [check for check in check_run(folder) if check.file.name == "shares.json"]
     assert check.problem is None
     curve.model_copy(update={"checkpoint": "of another run"}).write(folder.shares)
-    with pytest.raises(ReorderKitError, match="is about another run"):
+    with pytest.raises(ReorderKitError, match="belongs to another run"):
         folder.read_shares()
     curve.write(folder.shares)
 
