@@ -27,8 +27,8 @@ PRIOR_IMAGES = 256
 """The number of training images that a prior scores to choose the start."""
 
 Influence = Callable[[Sequence[Order], int, int], Float[Tensor, " slot"]]
-"""Called with orders, models and steps: the mean influence of each slot on the loss of that many models, each trained
-from scratch for that many steps, reading in these orders."""
+"""Called with orders, a number of models and a number of steps: the mean influence of each slot on the loss of that
+many models, each trained from scratch for that many steps in these orders."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Orders in files, whose ending says how: JSON, numpy, or safetensors."""
+"""Orders in files, whose ending gives the format: JSON, NumPy, or safetensors."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ _JSON, _TENSORS = ".json", ".safetensors"
 
 
 def save_order(order: Order, path: Path) -> None:
-    """Write an order as its file's name says.
+    """Write an order, in the format given by the file's ending.
 
     Args:
         order: the order.
-        path: ends with ``.json`` (one order, with its grid and a checksum), ``.npy`` (the patch numbers of one order,
-            and nothing else), or ``.safetensors`` (an order of any shape, and its grid).
+        path: ends with ``.json`` (one order, with its grid and a checksum), ``.npy`` (only the patch numbers of one
+            order), or ``.safetensors`` (an order of any shape, and its grid).
 
     Raises:
-        ReorderKitError: if the name ends otherwise, such a file cannot hold the order, or it cannot be written.
+        ReorderKitError: if it has another ending, the format cannot hold the order, or it cannot be written.
     """
     writers: dict[str, Callable[[Order, Path], None]] = {_JSON: _write_json, NPY: _write_npy, _TENSORS: _write_tensors}
     if path.suffix not in writers:
@@ -44,7 +44,7 @@ def save_order(order: Order, path: Path) -> None:
 
 
 def read_order(path: Path) -> Order:
-    """Read what :func:`save_order` wrote; a file that ends otherwise is read as JSON.
+    """Read what :func:`save_order` wrote; a file with another ending is read as JSON.
 
     Raises:
         ReorderKitError: if it is missing, is not such a file, is damaged, or holds an invalid order.
