@@ -12,17 +12,17 @@ _MOST_SLOTS = 5
 
 
 def reach_doubt(backbone: str, facts: BackboneFacts, reach: Bool[Tensor, " slot"], influence: SlotInfluence) -> str:
-    """A sentence with figures; empty if there is nothing to doubt.
+    """A sentence with figures; empty if nothing is contradictory.
 
-    A slot that moves the loss has a path to it, so one out of reach with influence is a mistake. One in reach without
-    influence is doubted unless the backbone says why that can be (``facts.no_influence``), and where the slot held
-    padding or hidden patches alone.
+    A slot that affects the loss has a path to it, so influence out of reach is a mistake. A slot in reach without
+    influence is reported unless the backbone gives a reason (``facts.no_influence``), or the slot held only padding or
+    hidden patches.
 
     Args:
-        backbone: its name.
+        backbone: the backbone's name.
         facts: what it declares.
         reach: the slots that it declares to have a path to the readout.
-        influence: measured.
+        influence: the measured influence.
     """
     shares, reach = influence.shares, reach.cpu()
     if not bool(shares.isfinite().all()):
@@ -48,7 +48,7 @@ def reach_doubt(backbone: str, facts: BackboneFacts, reach: Bool[Tensor, " slot"
 
 
 def _slots(chosen: Bool[Tensor, " slot"]) -> str:
-    """How many, and which ones first."""
+    """How many slots, and the first of them."""
     numbers = chosen.nonzero().flatten().tolist()
     shown = ", ".join(map(str, numbers[:_MOST_SLOTS]))
     what = "slot" if len(numbers) == 1 else "slots"
