@@ -92,7 +92,7 @@ class BackboneFacts:
         if first[0] != 0 or first != sorted(set(first)):
             raise ReorderKitError(
                 f"the levels begin with the blocks {first}",
-                "say in first_block which block is the first of each level: 0 at the finest, later at each coarser one",
+                "set first_block to the first block of each level: 0 for the finest, later for each coarser one",
             )
 
     @property
@@ -207,7 +207,7 @@ class Backbone(nn.Module, Component, ABC):
     def declares(cls) -> dict[str, str]:
         """Its needs, its facts and its reach."""
         return {
-            "needs": ", ".join(sorted(cls.needs)) or "nothing but the patches",
+            "needs": ", ".join(sorted(cls.needs)) or "only the patches",
             "facts": inspect.cleandoc(cls.facts.__doc__ or ""),
             "reach": inspect.cleandoc(cls.reach.__doc__ or ""),
         }

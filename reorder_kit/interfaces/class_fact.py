@@ -17,7 +17,7 @@ class ClassFact:
     """An attribute that a class must have.
 
     Args:
-        words: what it must be, in words that follow "has to be".
+        words: what it must be, in words that follow "must be".
         is_right: whether a value is right.
     """
 
@@ -41,6 +41,6 @@ def misfits_of_facts(component: type[Any], facts: Mapping[str, ClassFact]) -> It
     for name, fact in facts.items():
         value = inspect.getattr_static(component, name, _MISSING)
         if value is _MISSING:
-            yield f"does not say {name}, which has to be {fact.words}"
+            yield f"does not say {name}, which must be {fact.words}"
         elif not hasattr(type(value), "__get__") and not fact.is_right(value):
-            yield f"says that {name} is {quoted(value)}; it has to be {fact.words}"
+            yield f"says that {name} is {quoted(value)}; it must be {fact.words}"

@@ -72,7 +72,7 @@ class Kind:
 
 
 NAMES_ARE = (
-    "names are letters and digits with single - _ . between them, as in 'bottom-up', and no number, true, false or null"
+    "names are letters and digits with single - _ . between them, as in 'bottom-up', but no number, true, false or null"
 )
 _OTHER_WORDS = {"true", "false", "null"}
 

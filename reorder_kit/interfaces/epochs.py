@@ -41,10 +41,12 @@ class ShareOfRun:
             ValueError: if it is not a share of a run.
         """
         if not re.match(_PERCENTAGE, text):
-            raise ValueError(f"give a number of epochs, as 6, or a share of the run, as 10%, not {quoted(text)}")
+            raise ValueError(
+                f"give a number of epochs, such as 6, or a share of the run, such as 10%, not {quoted(text)}"
+            )
         percent = float(text.removesuffix("%"))
         if text.startswith("-") or percent > 100:
-            raise ValueError(f"a share of the run is from 0% to 100%, not {quoted(text)}")
+            raise ValueError(f"a share of the run must be from 0% to 100%, not {quoted(text)}")
         if not re.match(_PATTERN, text):
             raise ValueError(f"a share of the run has at most two decimals, not {quoted(text)}")
         return cls(percent)

@@ -77,9 +77,9 @@ def require_plain_number(value: Any, field: FieldInfo) -> None:
     if isinstance(value, (bool, str)):
         raise PydanticKnownError("float_type" if float in types else "int_type")
     if isinstance(value, int) and abs(value) > _LARGEST_WHOLE:
-        raise ValueError("input is a number of more than 64 bits")
+        raise ValueError("input does not fit into 64 bits")
     if isinstance(value, float) and _LARGEST_REAL < abs(value) < math.inf:
-        raise ValueError(f"input is a number of more than 32 bits, {value:g}")
+        raise ValueError(f"input does not fit into 32 bits, {value:g}")
 
 
 def _types(annotation: Any) -> set[Any]:

@@ -131,7 +131,7 @@ class Part(Generic[C]):
         """
         if isinstance(self.chosen, str):
             reason = f"{self.chosen!r} is only a name, which no plugin host has looked up"
-            raise ReorderKitError(reason, "in Python give the class, as in Part.of(Hilbert, reverse=True)")
+            raise ReorderKitError(reason, "in Python, give the class, as in Part.of(Hilbert, reverse=True)")
         return self.chosen
 
     def build(self, *arguments: Any) -> C:

@@ -22,7 +22,7 @@ def in_home(path: Path) -> Path:
             in this environment cannot hold its letters.
     """
     if _ZERO_BYTE in str(path):
-        raise ValueError("a path has no zero byte")
+        raise ValueError("a path cannot contain a zero byte")
     try:
         found = path.expanduser()
     except RuntimeError as error:  # for an unknown user; pydantic would not report it as a mistake

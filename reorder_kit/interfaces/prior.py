@@ -94,7 +94,7 @@ class Prior(Component, ABC):
     @classmethod
     def declares(cls) -> dict[str, str]:
         """Where its order comes from."""
-        return {"starts from": "an order of its own"}
+        return {"starts from": "its own order"}
 
     @abstractmethod
     def start(self, context: PriorContext) -> Order:
@@ -175,7 +175,7 @@ class ScoringPrior(Prior):
         """
         batches = list(context.training.patches(context.grid, PRIOR_IMAGES))
         if not batches:
-            raise ReorderKitError("a prior has to choose the start, but no training image could be read")
+            raise ReorderKitError("a prior must choose the start, but no training image could be read")
         scores: Any = self.score(torch.cat(batches), context.candidates)
         if context.grid.num_patches > 1:  # else there is nothing to score
             self._require_scores(scores, context.candidates)

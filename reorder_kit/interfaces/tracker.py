@@ -20,9 +20,9 @@ class TrackerOptions(ComponentOptions):
     """Options that every tracker has."""
 
     group: str | None = Field(
-        None, min_length=1, description="what the run and its controls are grouped under; null: the name of the run"
+        None, min_length=1, description="group of the run and its controls; null: the name of the run"
     )
-    tags: tuple[str, ...] = Field((), max_length=100, description="words to find the run by")
+    tags: tuple[str, ...] = Field((), max_length=100, description="tags to find the run by")
     files: Literal["none", "order", "pictures"] = Field(
         "order", description="files to store: order.json, or (pictures) also the pictures in the run folder"
     )

@@ -43,7 +43,7 @@ class BoxesKind(TargetKind):
             return f"is {shown(target)}, not a BoxTarget"
         count = len(target.boxes)
         if tuple(target.boxes.shape) != (count, 4) or {len(target.classes), len(target.crowd)} != {count}:
-            return "has boxes, classes and crowds of different numbers"
+            return "has different numbers of boxes, classes and crowds"
         if not bool(target.boxes.isfinite().all()):
             return "has a box with NaN or infinity"
         beyond = target.classes[(target.classes < 0) | (target.classes >= len(classes))]
