@@ -13,7 +13,7 @@ from reorder_kit.errors import ReorderKitError
 CHECKSUM = "checksum"
 """The key of a JSON object that holds the checksum of all its other keys."""
 
-DAMAGED = "`reorder-kit doctor FOLDER` checks the whole folder; put a copy of the file back, or make it again"
+DAMAGED = "`reorder-kit doctor FOLDER` checks the whole folder; restore a copy of the file, or create it again"
 """What to do about a damaged file."""
 
 
@@ -53,9 +53,9 @@ def require_digest(file: Path, expected: str | None, source: Path) -> Path:
     """
     found = digest_of(file)
     if expected is None:
-        raise ReorderKitError(f"{file}: is not among the files that {source} lists", DAMAGED)
+        raise ReorderKitError(f"{file}: is not listed in {source}", DAMAGED)
     if found != expected:
-        raise ReorderKitError(f"{file}: is damaged, or from another run: {source} lists another checksum", DAMAGED)
+        raise ReorderKitError(f"{file}: is damaged, or from another run: {source} lists a different checksum", DAMAGED)
     return file
 
 
@@ -88,10 +88,10 @@ def without_checksum(content: Mapping[str, Any], source: str) -> dict[str, Any]:
     """
     if CHECKSUM not in content:
         raise ReorderKitError(
-            f"{source}: has no checksum", "it was written by another version or program, or by hand: make it again"
+            f"{source}: has no checksum", "it was written by another version or program, or by hand; create it again"
         )
     if content[CHECKSUM] != checksum_of(content):
-        raise ReorderKitError(f"{source}: is damaged: its checksum is not that of its content", DAMAGED)
+        raise ReorderKitError(f"{source}: is damaged: its checksum does not match its content", DAMAGED)
     return {key: value for key, value in content.items() if key != CHECKSUM}
 
 

@@ -38,7 +38,9 @@ class Grid:
         for name in ("height", "width", "frames"):
             object.__setattr__(self, name, _whole(getattr(self, name)))
         if min(self.height, self.width, self.frames) < 1:
-            raise ReorderKitError(f"a grid needs at least one patch each way, not {self}", "as in --grid 14x14")
+            raise ReorderKitError(
+                f"a grid needs at least one patch in each direction, not {self}", "as in --grid 14x14"
+            )
         if self.num_patches > MOST_PATCHES:
             raise _too_many(str(self))
 
@@ -107,7 +109,7 @@ def _whole(patches: int) -> int:
         return operator.index(patches)
     except TypeError:
         raise ReorderKitError(
-            f"a grid has a whole number of patches each way, not {quoted(patches)}",
+            f"a grid has a whole number of patches in each direction, not {quoted(patches)}",
             "give integers: 224 // 16 is one, 224 / 16 is not",
         ) from None
 

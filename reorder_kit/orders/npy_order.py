@@ -50,21 +50,21 @@ def order_of_array(array: Any, grid: Grid | None = None) -> Order:
     values = array if isinstance(array, Tensor) else _as_array(array)
     if values.ndim != 1:
         raise ReorderKitError(
-            f"one order for all images is one row of patch numbers, and not of the shape {tuple(values.shape)}",
-            "array.ravel() is one row; Order(array) takes an order for each image",
+            f"one order for all images is one row of patch numbers, not of the shape {tuple(values.shape)}",
+            "array.ravel() gives one row; Order(array) takes an order for each image",
         )
     numbers = whole_numbers(values)
     length, largest = len(numbers), int(numbers.max()) if len(numbers) else -1
     if grid is None and largest >= length:
         raise ReorderKitError(
-            f"an order of {length} slots holds patch {largest}, so some patches are left out, or it is wrong",
+            f"an order of {length} slots holds patch {largest}, so it leaves patches out, or is wrong",
             "give the grid, as in grid=(14, 14)",
         )
     order = Order(numbers.clone(), grid=grid)
     if not order.is_full and reads_as_full(numbers):
         raise ReorderKitError(
             f"an order of {length} patches does not fit the {grid} grid, which has {order.num_patches}",
-            f"if it leaves out all patches from {length} on, say so: Order(array, {order.num_patches})",
+            f"if it leaves out all patches from {length} on, write Order(array, {order.num_patches})",
         )
     return order
 

@@ -154,7 +154,7 @@ class Order:
     def inverse(self) -> Order:
         """The order that undoes this one, which must be full. It applies to slots, so it has no grid."""
         if not self.is_full:
-            raise ReorderKitError("a partial order has no inverse", "restore() fills the patches it left out")
+            raise ReorderKitError("a partial order has no inverse", "restore() fills in the patches that it left out")
         return Order.trusted(self.rank, self.num_patches, self.groups)
 
     def first(self, slots: int) -> Order:
@@ -167,7 +167,7 @@ class Order:
         Order(2 of 3 patches: 2 0)
         """
         if not 1 <= slots <= self.num_slots:
-            raise ReorderKitError(f"an order of {self.num_slots} slots has no first {slots}")
+            raise ReorderKitError(f"an order of {self.num_slots} slots cannot be cut to the first {slots}")
         return Order.trusted(self.indices[..., :slots], self.num_patches, self.groups, self.grid)
 
     def compose(self, then: Order) -> Order:

@@ -43,7 +43,7 @@ class OrderFile:
 
     def __post_init__(self) -> None:
         if not self.order.is_static:
-            raise ReorderKitError(f"{self.order!r} differs between images, and a file of an order holds a single one")
+            raise ReorderKitError(f"{self.order!r} differs between images, but an order file holds a single order")
         # The only way to set a field of a frozen class; an order from a file should have its grid.
         object.__setattr__(self, "order", self.order.with_grid(self.grid))
 
@@ -111,7 +111,7 @@ class OrderFile:
             with path.open("rb") as file:
                 text = file.read(_MOST_BYTES + 1)
             if len(text) > _MOST_BYTES:
-                raise ReorderKitError(f"{path}: no order: it has more than {_MOST_BYTES // 2**20} MB", EXPECTED)
+                raise ReorderKitError(f"{path}: not an order: it has more than {_MOST_BYTES // 2**20} MB", EXPECTED)
             content = strict_json(text)
         except OSError as error:
             raise ReorderKitError(f"{path}: {error.strerror}") from None

@@ -34,10 +34,11 @@ def order_as_html(order: Order) -> str:
     """
     words = f"<code>{escape(order_in_words(order))}</code>"
     if not order.is_static:
-        return f"<div>{words}<br>Each image has an order of its own.</div>"
+        return f"<div>{words}<br>Each image has its own order.</div>"
     if order.grid is None:
         return (
-            f"<div>{words}<br>Its grid is not known: <code>order.with_grid(Grid(height, width))</code> is drawn.</div>"
+            f"<div>{words}<br>Its grid is not known; "
+            "to draw it, use <code>order.with_grid(Grid(height, width))</code>.</div>"
         )
     if order.num_patches > _MOST_DRAWN:
         hint = " here: <code>order.plot()</code> draws it" if can_be_plotted(order.grid) else ""

@@ -78,7 +78,7 @@ def tiles(
 
 def _check_division(frames: int, height: int, width: int, grid: Grid) -> None:
     if frames != grid.frames:
-        raise ReorderKitError(f"a {grid} grid is of {_clips(grid.frames)}, not of {_clips(frames)}")
+        raise ReorderKitError(f"a {grid} grid is for {_clips(grid.frames)}, not for {_clips(frames)}")
     if height % grid.height or width % grid.width:
         raise ReorderKitError(
             f"an image of {height}x{width} pixels cannot be cut into {grid.height}x{grid.width} patches",

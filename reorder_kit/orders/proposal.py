@@ -62,7 +62,7 @@ class Proposal:
             return self.log_prob.expand(batch)
         rows = self.log_prob if self.order.groups is None else self.log_prob[self.order.groups]
         if len(rows) != batch:
-            raise ReorderKitError(f"orders proposed for {len(rows)} images were asked about {batch}")
+            raise ReorderKitError(f"orders proposed for {len(rows)} images cannot be used for {batch}")
         return rows
 
     @overload

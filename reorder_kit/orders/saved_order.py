@@ -36,8 +36,8 @@ def save_order(order: Order, path: Path) -> None:
         raise ReorderKitError(f"{path}: an order is saved as {', '.join(writers)}", "end its name with one of these")
     if path.suffix != _TENSORS and not order.is_static:
         raise ReorderKitError(
-            f"{path}: {order!r} differs between images, and such a file holds a single order",
-            f"{_TENSORS} holds orders of every shape",
+            f"{path}: {order!r} differs between images, but such a file holds a single order",
+            f"{_TENSORS} holds orders of any shape",
         )
     with writing(path):
         writers[path.suffix](order, path)
@@ -57,7 +57,7 @@ def read_order(path: Path) -> Order:
 def _write_json(order: Order, path: Path) -> None:
     if order.grid is None:
         raise ReorderKitError(
-            f"{path}: an order file names the grid, and this order has none", "order.with_grid(Grid(height, width))"
+            f"{path}: an order file names the grid, but this order has none", "order.with_grid(Grid(height, width))"
         )
     OrderFile(path.stem, order.grid, order).save(path)
 
@@ -65,7 +65,7 @@ def _write_json(order: Order, path: Path) -> None:
 def _write_npy(order: Order, path: Path) -> None:
     if not order.is_full and reads_as_full(order.indices):
         raise ReorderKitError(
-            f"{path}: of this order of {order.num_patches} patches, numbers alone look like one of {len(order)}",
+            f"{path}: the order has {order.num_patches} patches, but its numbers alone look like one of {len(order)}",
             f"save it as {_JSON}",
         )
     write_npy(path, order.indices.cpu().numpy())

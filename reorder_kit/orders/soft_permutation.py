@@ -125,7 +125,7 @@ def largest_assignment(values: Float[Tensor, "*batch slot patch"]) -> Order:
     matrices = values.detach().double().cpu()
     if not bool(torch.isfinite(matrices).all()):
         raise ReorderKitError(
-            "what is to be assigned holds NaN or infinity", "raise the temperature or lower the step size"
+            "the matrix to be assigned holds NaN or infinity", "raise the temperature or lower the step size"
         )
     rows = [
         torch.from_numpy(linear_sum_assignment(matrix.numpy(), maximize=True)[1])
