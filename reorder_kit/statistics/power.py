@@ -78,7 +78,7 @@ def too_few_seeds(
 
     >>> too_few_seeds(8, comparisons_in_family=6, alpha=0.05)
     >>> print(too_few_seeds(3, comparisons_in_family=1, alpha=0.05))
-    3 seeds are too few: p cannot fall below 0.25, and has to be below 0.05; 6 seeds would do
+    3 seeds are too few: p cannot fall below 0.25, but must be below 0.05; 6 seeds would do
     """
     if can_tell(seeds, comparisons_in_family, alpha, test):
         return None
@@ -90,4 +90,4 @@ def too_few_seeds(
     few = "1 seed is too few" if seeds == 1 else f"{seeds} seeds are too few"
     found = fewest_seeds(comparisons_in_family, alpha, test)
     cure = "no number of seeds would do, only fewer comparisons" if found is None else f"{found} seeds would do"
-    return f"{few}: p cannot fall below {smallest}, and has to be below {alpha:g}; {cure}"
+    return f"{few}: p cannot fall below {smallest}, but must be below {alpha:g}; {cure}"
