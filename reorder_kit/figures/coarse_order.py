@@ -36,7 +36,7 @@ def coarse_order_as_text(order: Order, grid: Grid, columns: int, rows: int) -> s
     block = f"{min(side, grid.height)}x{min(side, grid.width)}"
     words = [
         f"The {grid} grid is too large to draw each patch here. Each number stands for a block of {block} patches: "
-        "their mean place in the sequence, in percent.",
+        "their mean position in the sequence, in percent.",
         "-- marks a block whose patches have no slot." if not order.is_full else "",
         f"{grid.frames - frames} more frames are left out." if frames < grid.frames else "",
         "--png FILE draws every patch; --json lists the whole order.",

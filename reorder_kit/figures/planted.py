@@ -49,7 +49,7 @@ def draw_restored(
     _dress(axes, title)
     axes.grid(color=_GRID, linewidth=0.8)
     axes.set_xlim(-0.03, 1.03)
-    axes.set_xlabel("share of hidden neighbours that are restored", fontsize=9, color=_INK)
+    axes.set_xlabel("share of hidden neighbors that are restored", fontsize=9, color=_INK)
     axes.set_ylabel("accuracy", fontsize=9, color=_INK)
     axes.legend(loc="upper left", bbox_to_anchor=(1.02, 1.0), fontsize=8, frameon=False, labelcolor=_INK)
     # Wide enough for the longest name.

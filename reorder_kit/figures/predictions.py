@@ -203,7 +203,7 @@ def _count(annotation: Annotation, most: int | None) -> str:
     """The number of boxes, and how many of them are drawn."""
     count = len(annotation.boxes)
     words = "1 box" if count == 1 else f"{count} boxes"
-    return words if most is None or count <= most else f"the {most} surest of {words}"
+    return words if most is None or count <= most else f"the top {most} of {words}"
 
 
 def _draw_boxes(ax: Axes, annotation: Annotation) -> None:

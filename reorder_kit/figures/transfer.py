@@ -60,7 +60,7 @@ def draw_transfer(
         axes.set_yticks(range(len(rows)), rows)
     axes.set_xticks(range(len(columns)), columns)
     axes.tick_params(labelbottom=True)
-    said = "rows: whose order; columns: who is given it\nbold: the 95 % interval of the gain leaves out 0"
+    said = "rows: source of the order; columns: target\nbold: the 95% interval of the gain excludes 0"
     figure.text(0.5, 0.1 / height, said, fontsize=7.5, color=_PALE_INK, ha="center", va="bottom")
     write_figure(figure, path, _DOTS_PER_INCH)
 
