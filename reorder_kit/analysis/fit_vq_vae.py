@@ -166,4 +166,4 @@ def _tiles(config: VqConfig, patches: Tensor) -> Float[Tensor, "patch channel he
 
 def _require(images: int) -> None:
     if not images:
-        raise ReorderKitError("a VQ-VAE has to be trained, but no image could be read")
+        raise ReorderKitError("a VQ-VAE cannot be trained: no image could be read")

@@ -53,8 +53,8 @@ class ScoredStart:
             raise TypeError("a recipe that names a prior starts with it")
         if not issubclass(experiment.start.prior.component, ScoringPrior):
             name = experiment.start.name
-            reason = f"{name} scores no orderings: it gives an order of its own, so nothing can be ranked"
-            raise ReorderKitError(reason, "see the order that it gives in orders/ of a run that starts from it")
+            reason = f"{name} does not score orderings: it gives its own order, so nothing can be ranked"
+            raise ReorderKitError(reason, "to see its order, look into orders/ of a run that starts from it")
         return cls(content, experiment, experiment.start, source)
 
     @property
@@ -78,7 +78,7 @@ class ScoredStart:
             ReorderKitError: if it looks at pixels.
         """
         if self.tokenizer_option is None:
-            raise ReorderKitError(f"{self.start.name} looks at pixels, not at tokens, so a VQ-VAE does nothing for it")
+            raise ReorderKitError(f"{self.start.name} looks at pixels, not at tokens, so it cannot use a VQ-VAE")
         return self.tokenizer_option
 
     def with_vq(self, file: Path, host: PluginHost) -> Self:

@@ -35,14 +35,14 @@ def reach_doubt(backbone: str, facts: BackboneFacts, reach: Bool[Tensor, " slot"
         share = float(shares[hidden].sum())
         return (
             f"{backbone} declares {_slots(hidden)} out of reach, but {measured} they have {share:.2g} of the influence "
-            "on the loss: its reach is too small, or the task reads slots and does not say is_dense"
+            "on the loss: its reach is too small, or the task reads slots and does not set is_dense"
         )
     idle = reach & influence.held & (shares == 0)
     if bool(idle.any()) and not facts.no_influence:
         return (
             f"{backbone} declares {int(reach.sum())} of {len(reach)} slots in reach, but {measured} {_slots(idle)} of "
-            "them have no influence at all on the loss: its reach is too large, or its facts should say in "
-            "no_influence why that can be"
+            "them have no influence at all on the loss: its reach is too large, or its facts should explain this in "
+            "no_influence"
         )
     return ""
 

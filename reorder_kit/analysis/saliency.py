@@ -73,14 +73,15 @@ class SaliencyReport:
         shift, chance = self.own.shift, self.own.blind_moves
         if shift.p >= ALPHA or shift.low <= 0 <= shift.high:
             return (
-                f"Where salient patches stand did not change noticeably: shift {shift}, p = {shift.p:.2g} over images."
+                "The positions of salient patches did not change noticeably: "
+                f"shift {shift}, p = {shift.p:.2g} over images."
             )
-        where = "towards the end" if shift.mean > 0 else "towards the start"
+        where = "toward the end" if shift.mean > 0 else "toward the start"
         moved = f"Salient patches moved {where} of the sequence by {abs(shift.mean):.1%} of its length"
         if chance.p >= ALPHA:
             return (
                 f"{moved}, but the same change of order would move patches drawn at random as far by chance "
-                f"(p = {chance.p:.2g}): no sign that saliency had a part in it."
+                f"(p = {chance.p:.2g}): no sign that saliency played a part."
             )
         return (
             f"{moved}, further than patches drawn at random would under the same change of order (p = {chance.p:.2g})."
@@ -88,14 +89,12 @@ class SaliencyReport:
 
     def _of_the_slots(self) -> list[str]:
         shift, chance = self.apart.shift, self.apart.blind_moves
-        reach = f"{self.slots.words}: a patch in another has no saliency, whatever it shows."
+        reach = f"{self.slots.words}: a patch in another slot has no saliency, whatever it shows."
         holds = chance.p < ALPHA and shift.p < ALPHA and shift.mean * self.own.shift.mean > 0
-        verdict = (
-            "what patches hold has a part in it" if holds else "it is not shown that what they hold has a part in it"
-        )
+        verdict = "the content of patches plays a part" if holds else "it is not shown that their content plays a part"
         return [
             *([reach] if self.slots.is_selection else []),
-            "A patch can be salient because of the slot it stands in. With each image in a random order instead, the "
+            "A patch can be salient because of its slot. With each image in a random order instead, the "
             f"shift is {shift}, p = {chance.p:.2g} against patches drawn at random: {verdict}.",
         ]
 

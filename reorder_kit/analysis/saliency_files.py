@@ -27,8 +27,8 @@ def read_saliency(folder: RunFolder, result: RunResult) -> SaliencyRecord | None
     record = SaliencyRecord.read(folder.saliency)
     if record.checkpoint != result.checkpoint:
         raise ReorderKitError(
-            f"{folder.saliency}: is about another run, or was made before the run was trained again",
-            f"remove it, or make it again: reorder-kit saliency {folder.path}",
+            f"{folder.saliency}: is about another run, or was written before the run was trained again",
+            f"remove it, or create it again: reorder-kit saliency {folder.path}",
         )
     return record
 
