@@ -1,1 +1,1 @@
-"""What a model looks at, and what data says of an order."""
+"""What a model looks at, and what data says about an order."""

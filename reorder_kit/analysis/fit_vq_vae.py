@@ -17,22 +17,22 @@ STEPS = 500
 PATCHES_A_STEP = 1024
 PEAK_LR = 5e-3
 COMMITMENT = 0.25
-"""Weight of what pulls encoder outputs to their codes; beta of van den Oord et al., 2017."""
+"""Weight of the term that pulls encoder outputs to their codes; beta of van den Oord et al., 2017."""
 
 Patches = Iterable[Float[Tensor, "image patch pixel"]]
 
 
 @dataclass(frozen=True)
 class VqFigures:
-    """How well a VQ-VAE does on images that it was not trained on.
+    """The quality of a VQ-VAE on images that it was not trained on.
 
     Args:
-        images: how many.
-        codes: in the codebook.
-        used: codes that occur.
-        perplexity: two to the entropy of the frequencies of codes; as many codes, met alike, would be as uncertain.
+        images: number of images.
+        codes: number of codes in the codebook.
+        used: number of codes that occur.
+        perplexity: two to the entropy of the code frequencies; this many equally frequent codes are as uncertain.
         error: mean squared error of a pixel.
-        baseline: that of the mean training image.
+        baseline: mean squared error of the mean training image.
     """
 
     images: int
@@ -49,7 +49,7 @@ class VqFigures:
 
     @property
     def left(self) -> float:
-        """The error relative to that of the mean training image."""
+        """The error relative to the baseline."""
         return self.error / self.baseline
 
     def as_dict(self) -> dict[str, float]:
@@ -66,13 +66,13 @@ class VqFigures:
 def fit_vq_vae(config: VqConfig, batches: Patches, seed: int, steps: int = STEPS) -> VqVae:
     """Train on the CPU for a number of steps, each on patches drawn from a batch of images.
 
-    No more than a batch of images is kept. The step size rises over the first twentieth of the steps and falls to zero.
+    At most one batch of images is kept. The step size rises over the first twentieth of the steps, then falls to zero.
 
     Args:
-        config: what to build.
-        batches: patches of training images, which can be gone through several times.
-        seed: of weights, codes and patches drawn.
-        steps: optimiser steps.
+        config: configuration of the VQ-VAE.
+        batches: patches of training images, which can be iterated over several times.
+        seed: seed of weights, codes and drawn patches.
+        steps: number of optimizer steps.
 
     Raises:
         ReorderKitError: if no image could be read.
@@ -88,7 +88,7 @@ def fit_vq_vae(config: VqConfig, batches: Patches, seed: int, steps: int = STEPS
         if step == 0:
             model.codebook.start(model.encode(patches).detach(), generator)
         coded = model(patches)
-        # In units of the standard deviation, so that the weights of both parts mean the same for all data.
+        # In units of the standard deviation, so that the weights of both terms mean the same for all data.
         error = F.mse_loss(coded.patches / model.std, patches / model.std)
         nearest = F.embedding(coded.numbers, model.codebook.codes)
         loss = error + COMMITMENT * F.mse_loss(coded.vectors, nearest)
@@ -102,15 +102,15 @@ def fit_vq_vae(config: VqConfig, batches: Patches, seed: int, steps: int = STEPS
 
 @torch.no_grad()
 def vq_figures(model: VqVae, batches: Patches, held_out: Patches) -> VqFigures:
-    """Look at images that the model was not trained on.
+    """Measure a model on images that it was not trained on.
 
     Args:
-        model: trained.
+        model: the trained model.
         batches: patches of training images, whose mean is the baseline.
         held_out: patches of other images, in the same grid.
 
     Raises:
-        ReorderKitError: if none of either could be read.
+        ReorderKitError: if no training image or no held-out image could be read.
     """
     total, count = torch.zeros(()), 0
     for patches in batches:
@@ -139,7 +139,7 @@ def vq_figures(model: VqVae, batches: Patches, held_out: Patches) -> VqFigures:
 
 
 def _standardise(model: VqVae, batches: Patches) -> None:
-    """Note the mean and standard deviation of each channel."""
+    """Store the mean and standard deviation of each channel."""
     count, total, squares = 0, torch.zeros(()), torch.zeros(())
     for patches in batches:
         pixels = _tiles(model.config, patches).transpose(0, 1).flatten(1).double()
@@ -153,7 +153,7 @@ def _standardise(model: VqVae, batches: Patches) -> None:
 
 
 def _drawn(config: VqConfig, batches: Patches, generator: torch.Generator) -> Iterator[Tensor]:
-    """Patches for each step, for ever."""
+    """Patches for each step, without end."""
     while True:
         for patches in batches:
             tiles = _tiles(config, patches)
@@ -166,4 +166,4 @@ def _tiles(config: VqConfig, patches: Tensor) -> Float[Tensor, "patch channel he
 
 def _require(images: int) -> None:
     if not images:
-        raise ReorderKitError("a VQ-VAE has to be trained, but no image could be read")
+        raise ReorderKitError("a VQ-VAE cannot be trained: no image could be read")

@@ -1,4 +1,4 @@
-"""A VQ-VAE that is trained on the images of a recipe: where it is, and what it is worth."""
+"""A VQ-VAE that is trained on the images of a recipe: its file and its quality."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ FOLDER = Path("tokenizers")
 
 @dataclass(frozen=True)
 class VqRequest:
-    """What VQ-VAE to train; whatever is None has its default.
+    """The VQ-VAE to train; None stands for a default.
 
     Args:
         out: file to write.
-        codes: in the codebook.
-        side: codes along either side of a patch.
-        steps: optimiser steps.
+        codes: number of codes in the codebook.
+        side: number of codes along either side of a patch.
+        steps: number of optimizer steps.
     """
 
     out: Path | None
@@ -44,8 +44,8 @@ class FittedVq:
     """A VQ-VAE that was just trained.
 
     Args:
-        file: where it is.
-        figures: how well it does on validation images.
+        file: its file.
+        figures: its quality on validation images.
     """
 
     file: Path
@@ -65,19 +65,19 @@ def fit_vq(
     images: int,
     announce: Callable[[str], None],
 ) -> FittedVq:
-    """Train on training images, look at validation images, and write the file.
+    """Train on training images, measure on validation images, and write the file.
 
     Args:
-        request: what to train.
-        name: of the recipe, and of the file if none is given.
+        request: the VQ-VAE to train.
+        name: name of the recipe, and of the file if none is given.
         splits: opened data.
-        grid: of patches.
-        seed: of the images, the weights and the training.
-        images: to train on, and to look at.
-        announce: called with what is about to take a while.
+        grid: the grid of patches.
+        seed: seed of the images, the weights and the training.
+        images: number of images to train on, and to measure on.
+        announce: called with a description of what is about to take a while.
 
     Raises:
-        ReorderKitError: if there is no such VQ-VAE, no image can be read, or the file cannot be written.
+        ReorderKitError: if the request is invalid, no image can be read, or the file cannot be written.
     """
     image = splits.image
     shape = {"channels": image.channels, "height": image.height // grid.height, "width": image.width // grid.width}
@@ -100,12 +100,12 @@ def fit_vq(
 
 @contextmanager
 def _writable(out: Path | None, name: str) -> Iterator[Path]:
-    """A file that can be written. One that was made to find that out is removed if nothing is written after all.
+    """A file that can be written. If it was created to check this and the training fails, it is removed.
 
     Args:
-        out: which one; the first free one of ``tokenizers/<name>.safetensors``, ``tokenizers/<name>-2.safetensors``,
-            ... if None, which no other process takes.
-        name: of the recipe.
+        out: the file; if None, the first free one of ``tokenizers/<name>.safetensors``,
+            ``tokenizers/<name>-2.safetensors``, ..., which is reserved so that no other process takes it.
+        name: name of the recipe.
     """
     numbers = count(2)
     file = out or FOLDER / f"{name}.safetensors"
@@ -120,7 +120,7 @@ def _writable(out: Path | None, name: str) -> Iterator[Path]:
 
 
 def _make(file: Path) -> bool:
-    """Whether the file was not there, and is now, empty.
+    """Create an empty file; False if it existed.
 
     Raises:
         ReorderKitError: if it cannot be written.

@@ -19,9 +19,9 @@ class SlotInfluence:
     """How much each slot moves the loss of some images.
 
     Args:
-        shares: of each slot, in the sum of all; all zero where no slot has any.
+        shares: the share of each slot in the sum over all slots; all zero if no slot has influence.
         held: whether a slot held a patch of at least one image that is neither padding nor hidden.
-        images: how many were measured.
+        images: number of measured images.
     """
 
     shares: Float[Tensor, " slot"]
@@ -35,16 +35,16 @@ def influence_profile(model: OrderedModel, task: Task, batch: Batch, progress: P
 
 
 def slot_influence(model: OrderedModel, task: Task, batch: Batch, progress: Progress) -> SlotInfluence:
-    """Norm of the loss's gradient with respect to the patch in each slot, as shares of all slots.
+    """The norm of the loss's gradient with respect to the patch in each slot, as shares over all slots.
 
-    A slot outside the reach has share 0, and so has one that a backbone stops the gradient to on purpose, as the memory
-    of transformer-xl; how the shares fall from the last slot to the first is how much the model has forgotten.
+    A slot outside the reach has share 0, and so has one whose gradient a backbone stops on purpose, such as the memory
+    of transformer-xl. How the shares fall from the last slot to the first shows how much the model has forgotten.
 
     Args:
         model: the model; its best order is used.
-        task: gives the loss, by its step.
+        task: computes the loss in its step.
         batch: prepared images with targets, on the model's device.
-        progress: where the run stands.
+        progress: the current step of the run.
 
     Raises:
         SeveralPassesError: if a step of the task reads its batch more than once.

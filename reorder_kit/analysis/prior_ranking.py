@@ -1,4 +1,4 @@
-"""Orderings ranked by a prior, with what the choice of images leaves open."""
+"""Orderings ranked by a prior, with the uncertainty from the choice of images."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ RESAMPLES = 2000
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean over images with its 95 % bootstrap interval.
+    """A mean over images with its 95% bootstrap interval.
 
     Args:
-        mean: over all images.
+        mean: the mean over all images.
         low: the 2.5th percentile of the mean over resampled images.
         high: the 97.5th percentile.
     """
@@ -41,8 +41,8 @@ class RankedOrdering:
     """An ordering in a ranking.
 
     Args:
-        name: what it is called.
-        score: what the prior gives it.
+        name: its name.
+        score: its score from the prior.
         behind: by how much the best one scores higher on the same images; 0 for the best itself.
     """
 
@@ -52,7 +52,7 @@ class RankedOrdering:
 
     @property
     def is_within_noise(self) -> bool:
-        """Resampled images put it level with the best, or before it, too often to tell the two apart."""
+        """Whether it ties with or beats the best on too many resamples of the images to tell the two apart."""
         return self.behind.low <= 0
 
     def as_dict(self) -> dict[str, Any]:
@@ -65,8 +65,8 @@ class Ranking:
     """Orderings from the highest score to the lowest; equal ones by name.
 
     Args:
-        orderings: at least one.
-        images: how many were scored.
+        orderings: at least one ordering.
+        images: number of scored images.
     """
 
     orderings: Sequence[RankedOrdering]
@@ -74,11 +74,11 @@ class Ranking:
 
     @property
     def best(self) -> RankedOrdering:
-        """The one to start from."""
+        """The ordering to start from."""
         return self.orderings[0]
 
     def verdict(self) -> str:
-        """What the ranking says of its first place, in words."""
+        """What the ranking says about its first place, in words."""
         best, *others = self.orderings
         if not others:
             return f"There is no ordering to compare {best.name} with."
@@ -100,10 +100,10 @@ def rank_orderings(
     """Score orders on images and rank them.
 
     Args:
-        prior: what scores.
-        batches: patches of the images, which can be gone through several times.
-        orders: by name.
-        seed: of the resampling.
+        prior: the prior that scores.
+        batches: patches of the images, which can be iterated over several times.
+        orders: the orders by name.
+        seed: seed of the resampling.
 
     Raises:
         ReorderKitError: if there are fewer than two images.
@@ -120,14 +120,14 @@ def rank_orderings(
 
 
 def rank_scores(per_image: Mapping[str, Float[Tensor, " image"]], seed: int) -> Ranking:
-    """Rank orders by their scores of the same images.
+    """Rank orders by their scores on the same images.
 
-    Images are resampled, and the differences to the best are those of the same images: what makes one image more
-    compressible than another drops out of them.
+    Images are resampled, and differences to the best are taken on the same images, so that what makes one image more
+    compressible than another cancels out.
 
     Args:
         per_image: the score of each image, by the name of the order.
-        seed: of the resampling.
+        seed: seed of the resampling.
 
     Raises:
         ReorderKitError: if there are fewer than two images.
@@ -153,7 +153,7 @@ def rank_scores(per_image: Mapping[str, Float[Tensor, " image"]], seed: int) -> 
 
 
 def _resampled_means(scores: NDArray[np.float64], seed: int) -> NDArray[np.float64]:
-    """The mean scores of images drawn with replacement, a row a draw."""
+    """The mean scores of images drawn with replacement, one row per draw."""
     random, images = np.random.default_rng(seed), len(scores)
     draws = (np.bincount(random.integers(images, size=images), minlength=images) for _ in range(RESAMPLES))
     return np.stack([drawn @ scores / images for drawn in draws])

@@ -27,13 +27,13 @@ DEFAULT_PRIOR = "lzma"
 
 @dataclass(frozen=True)
 class ScoredStart:
-    """A recipe that starts by a prior which scores orderings.
+    """A recipe whose start is chosen by a prior that scores orderings.
 
     Args:
         content: the recipe as plain data.
         experiment: its parts.
         start: its start.
-        source: what to call the recipe in messages.
+        source: the recipe's name in messages.
     """
 
     content: Mapping[str, Any]
@@ -46,20 +46,20 @@ class ScoredStart:
         """Compose a recipe that names a prior.
 
         Raises:
-            ReorderKitError: if the prior scores no orderings, or with every mistake in the recipe.
+            ReorderKitError: if the prior does not score orderings, or the recipe has mistakes, all of which are listed.
         """
         experiment = compose(content, host, source)
         if not isinstance(experiment.start, StartByPrior):
             raise TypeError("a recipe that names a prior starts with it")
         if not issubclass(experiment.start.prior.component, ScoringPrior):
             name = experiment.start.name
-            reason = f"{name} scores no orderings: it gives an order of its own, so nothing can be ranked"
-            raise ReorderKitError(reason, "see the order that it gives in orders/ of a run that starts from it")
+            reason = f"{name} does not score orderings: it gives its own order, so nothing can be ranked"
+            raise ReorderKitError(reason, "to see its order, look into orders/ of a run that starts from it")
         return cls(content, experiment, experiment.start, source)
 
     @property
     def tokenizer_option(self) -> str | None:
-        """The option of the prior that says whose tokens it looks at; None if it looks at pixels."""
+        """The option of the prior that names its tokenizer; None if it looks at pixels."""
         fields = self.start.prior.component.Options.model_fields.items()
         return next(
             (name for name, field in fields if Part[Tokenizer] in (field.annotation, *get_args(field.annotation))), None
@@ -67,22 +67,22 @@ class ScoredStart:
 
     @property
     def tokens(self) -> str | None:
-        """Whose tokens the prior looks at; None if it looks at pixels."""
+        """The name of the prior's tokenizer; None if it looks at pixels."""
         option = self.tokenizer_option
         return None if option is None else str(self.start.prior.as_dict()[option]["name"])
 
     def require_tokens(self) -> str:
-        """The option of the prior that says whose tokens it looks at.
+        """The option of the prior that names its tokenizer.
 
         Raises:
             ReorderKitError: if it looks at pixels.
         """
         if self.tokenizer_option is None:
-            raise ReorderKitError(f"{self.start.name} looks at pixels, not at tokens, so a VQ-VAE does nothing for it")
+            raise ReorderKitError(f"{self.start.name} looks at pixels, not at tokens, so it cannot use a VQ-VAE")
         return self.tokenizer_option
 
     def with_vq(self, file: Path, host: PluginHost) -> Self:
-        """The same, looking at the codes of a VQ-VAE.
+        """The same recipe with a prior that looks at the codes of a VQ-VAE.
 
         Raises:
             ReorderKitError: if the prior looks at pixels, or there is no such file.
@@ -94,14 +94,14 @@ class ScoredStart:
 
 @dataclass(frozen=True)
 class RankedRecipe:
-    """What came out.
+    """The result of ranking.
 
     Args:
         scored: the recipe, with the prior that scored.
-        measure: what a score says.
-        grid: of the patches.
-        ranking: of the orderings.
-        unreadable: images that could not be read.
+        measure: what a score means.
+        grid: the grid of the patches.
+        ranking: the ranking of the orderings.
+        unreadable: number of images that could not be read.
         fitted: the VQ-VAE that was trained for it.
     """
 
@@ -136,18 +136,18 @@ def rank_recipe(
     host: PluginHost,
     announce: Callable[[str], None],
 ) -> RankedRecipe:
-    """Rank orderings by the prior of a recipe; no model is trained.
+    """Rank orderings with the prior of a recipe; no model is trained.
 
     Args:
         scored: the recipe.
         names: orderings by name, order files, run folders; ``all`` stands for every ordering.
-        images: training images to look at, chosen at random by the recipe's seed.
-        vq: a VQ-VAE to train first, whose codes the prior looks at then.
-        host: the plugins there are.
-        announce: called with what is about to take a while.
+        images: number of training images to look at, chosen at random with the recipe's seed.
+        vq: a VQ-VAE to train first, whose codes the prior then looks at.
+        host: the installed plugins.
+        announce: called with a description of what is about to take a while.
 
     Raises:
-        ReorderKitError: if there is no such ordering, or the prior has no use for a VQ-VAE.
+        ReorderKitError: if there is no such ordering, or the prior cannot use a VQ-VAE.
     """
     experiment = scored.experiment
     splits = experiment.open_data()
@@ -164,12 +164,12 @@ def rank_recipe(
 
 
 def with_prior(content: Mapping[str, Any], name: str | None, host: PluginHost) -> dict[str, Any]:
-    """The recipe, started by the prior that is asked for; options that it gives to that one are kept.
+    """The recipe with the requested prior as its start; options that it gives to that prior are kept.
 
     Args:
         content: the recipe as plain data.
-        name: of the prior; None for the recipe's, or else the default.
-        host: the plugins there are.
+        name: name of the prior; None for the recipe's, or else the default.
+        host: the installed plugins.
 
     Raises:
         ReorderKitError: if there is no such prior.
@@ -179,7 +179,7 @@ def with_prior(content: Mapping[str, Any], name: str | None, host: PluginHost) -
         name = DEFAULT_PRIOR
     if name is None or name == given:
         return dict(content)
-    host.priors.get(name)  # refuses a name that is none, with the closest one
+    host.priors.get(name)  # refuses an unknown name, and suggests the closest
     return override(content, [("order.start", {"prior": name})])
 
 
@@ -192,22 +192,22 @@ def _prior_of(content: Mapping[str, Any]) -> Any:
 
 
 def ranks_patches(content: Mapping[str, Any], host: PluginHost) -> bool:
-    """Whether the prior of a recipe ranks patches, not orderings; False where its name is none."""
+    """Whether the prior of a recipe ranks patches instead of orderings; False if its name is unknown."""
     name = _prior_of(content)
     return isinstance(name, str) and name in host.priors and issubclass(host.priors.get(name), RankingPrior)
 
 
 def orders_named(names: Sequence[str], start: StartByPrior, grid: Grid, host: PluginHost) -> dict[str, Order]:
-    """Full orders by what they are called.
+    """Full orders by name.
 
     Args:
         names: orderings by name, order files, run folders; ``all`` stands for every ordering that needs no options.
-        start: has these.
-        grid: of the patches.
-        host: the plugins there are.
+        start: provides these.
+        grid: the grid of the patches.
+        host: the installed plugins.
 
     Raises:
-        ReorderKitError: if there is none of that name, or it leaves patches out.
+        ReorderKitError: if a name is unknown, or its order leaves patches out.
     """
     orders: dict[str, Order] = {}
     for name in names:

@@ -12,17 +12,17 @@ _MOST_SLOTS = 5
 
 
 def reach_doubt(backbone: str, facts: BackboneFacts, reach: Bool[Tensor, " slot"], influence: SlotInfluence) -> str:
-    """A sentence with figures; empty if there is nothing to doubt.
+    """A sentence with figures; empty if nothing is contradictory.
 
-    A slot that moves the loss has a path to it, so one out of reach with influence is a mistake. One in reach without
-    influence is doubted unless the backbone says why that can be (``facts.no_influence``), and where the slot held
-    padding or hidden patches alone.
+    A slot that affects the loss has a path to it, so influence out of reach is a mistake. A slot in reach without
+    influence is reported unless the backbone gives a reason (``facts.no_influence``), or the slot held only padding or
+    hidden patches.
 
     Args:
-        backbone: its name.
+        backbone: the backbone's name.
         facts: what it declares.
         reach: the slots that it declares to have a path to the readout.
-        influence: measured.
+        influence: the measured influence.
     """
     shares, reach = influence.shares, reach.cpu()
     if not bool(shares.isfinite().all()):
@@ -35,20 +35,20 @@ def reach_doubt(backbone: str, facts: BackboneFacts, reach: Bool[Tensor, " slot"
         share = float(shares[hidden].sum())
         return (
             f"{backbone} declares {_slots(hidden)} out of reach, but {measured} they have {share:.2g} of the influence "
-            "on the loss: its reach is too small, or the task reads slots and does not say is_dense"
+            "on the loss: its reach is too small, or the task reads slots and does not set is_dense"
         )
     idle = reach & influence.held & (shares == 0)
     if bool(idle.any()) and not facts.no_influence:
         return (
             f"{backbone} declares {int(reach.sum())} of {len(reach)} slots in reach, but {measured} {_slots(idle)} of "
-            "them have no influence at all on the loss: its reach is too large, or its facts should say in "
-            "no_influence why that can be"
+            "them have no influence at all on the loss: its reach is too large, or its facts should explain this in "
+            "no_influence"
         )
     return ""
 
 
 def _slots(chosen: Bool[Tensor, " slot"]) -> str:
-    """How many, and which ones first."""
+    """How many slots, and the first of them."""
     numbers = chosen.nonzero().flatten().tolist()
     shown = ", ".join(map(str, numbers[:_MOST_SLOTS]))
     what = "slot" if len(numbers) == 1 else "slots"

@@ -1,4 +1,4 @@
-"""Where salient patches stand in the sequence of a trained run, before learning and after."""
+"""Where salient patches are in the sequence of a trained run, before and after learning."""
 
 from __future__ import annotations
 
@@ -35,20 +35,20 @@ METHODS = (Gradient.name, Occlusion.name, Rollout.name)
 
 @dataclass(frozen=True)
 class SaliencyReport:
-    """Where salient patches stand in the starting and the final order of a run, and whether that is more than chance.
+    """Where salient patches are in the starting and the final order of a run, and whether that is more than chance.
 
     Args:
         run: name of the run.
-        checkpoint: SHA-256 that tells the checkpoint of its model.
+        checkpoint: SHA-256 of the checkpoint of its model.
         method: name of the method.
-        split: which images.
-        images: how many.
-        without_saliency: images left out.
-        influence: share of each slot in the gradient of the loss, as the run measured it at its end.
+        split: the split of the images.
+        images: number of images.
+        without_saliency: number of images left out.
+        influence: share of each slot in the gradient of the loss, as measured at the end of the run.
         slots: how many slots are read.
         moved: whether the order changed at all.
-        own: by saliency in the final order.
-        apart: by saliency in random orders.
+        own: placement of saliency that was measured in the final order.
+        apart: placement of saliency that was measured in random orders.
     """
 
     run: str
@@ -64,7 +64,7 @@ class SaliencyReport:
     apart: Placement
 
     def conclusion(self) -> list[str]:
-        """What it comes to, in plain words."""
+        """The conclusion, in plain words."""
         if not self.moved:
             return ["The final order is the starting order: nothing moved, and there is nothing to test."]
         return [self._of_the_order(), *self._of_the_slots(), self._of_the_run()]
@@ -73,14 +73,15 @@ class SaliencyReport:
         shift, chance = self.own.shift, self.own.blind_moves
         if shift.p >= ALPHA or shift.low <= 0 <= shift.high:
             return (
-                f"Where salient patches stand did not change noticeably: shift {shift}, p = {shift.p:.2g} over images."
+                "The positions of salient patches did not change noticeably: "
+                f"shift {shift}, p = {shift.p:.2g} over images."
             )
-        where = "towards the end" if shift.mean > 0 else "towards the start"
+        where = "toward the end" if shift.mean > 0 else "toward the start"
         moved = f"Salient patches moved {where} of the sequence by {abs(shift.mean):.1%} of its length"
         if chance.p >= ALPHA:
             return (
                 f"{moved}, but the same change of order would move patches drawn at random as far by chance "
-                f"(p = {chance.p:.2g}): no sign that saliency had a part in it."
+                f"(p = {chance.p:.2g}): no sign that saliency played a part."
             )
         return (
             f"{moved}, further than patches drawn at random would under the same change of order (p = {chance.p:.2g})."
@@ -88,14 +89,12 @@ class SaliencyReport:
 
     def _of_the_slots(self) -> list[str]:
         shift, chance = self.apart.shift, self.apart.blind_moves
-        reach = f"{self.slots.words}: a patch in another has no saliency, whatever it shows."
+        reach = f"{self.slots.words}: a patch in another slot has no saliency, whatever it shows."
         holds = chance.p < ALPHA and shift.p < ALPHA and shift.mean * self.own.shift.mean > 0
-        verdict = (
-            "what patches hold has a part in it" if holds else "it is not shown that what they hold has a part in it"
-        )
+        verdict = "the content of patches plays a part" if holds else "it is not shown that their content plays a part"
         return [
             *([reach] if self.slots.is_selection else []),
-            "A patch can be salient because of the slot it stands in. With each image in a random order instead, the "
+            "A patch can be salient because of its slot. With each image in a random order instead, the "
             f"shift is {shift}, p = {chance.p:.2g} against patches drawn at random: {verdict}.",
         ]
 
@@ -103,13 +102,13 @@ class SaliencyReport:
         return "All images share the two orders of one run; other seeds may learn others."
 
     def by_slot(self, rows: int) -> list[tuple[str, float, float, float | None]]:
-        """Shares of the starting and of the final order and the influence, neighbouring slots together.
+        """Shares of the starting order and the final order, and the influence, with neighboring slots combined.
 
         Args:
-            rows: how many there may be.
+            rows: the maximal number of rows.
 
         Returns:
-            Each with the numbers of its slots, as in ``4-7``; the influence is None if it was not measured.
+            Each row with the numbers of its slots, as in ``4-7``; the influence is None if it was not measured.
         """
         slots = len(self.own.start)
         ends = [slots * number // min(rows, slots) for number in range(min(rows, slots) + 1)]
@@ -124,7 +123,7 @@ class SaliencyReport:
         ]
 
     def record(self) -> SaliencyRecord:
-        """As it is written down."""
+        """The record that is written."""
         own = PlacementRecord.of(self.own)
         return SaliencyRecord(
             run=self.run,
@@ -145,17 +144,17 @@ class SaliencyReport:
 
 
 def follow_saliency(run: LoadedRun, method: str, split: str, images: int) -> SaliencyReport:
-    """Measure saliency in a finished run, and where it stands in the starting and the final order.
+    """Measure saliency in a finished run, and where it is in the starting and the final order.
 
     Args:
-        run: the run, its model where saliency should be measured.
+        run: the run, with its model on the device where saliency should be measured.
         method: one of :data:`METHODS`.
         split: ``validation`` or ``test``.
-        images: how many to look at, chosen at random by the run's seed; all if there are fewer.
+        images: number of images, chosen at random with the run's seed; all if there are fewer.
 
     Raises:
-        ReorderKitError: if the orders cannot be compared, the method does not apply to such a model or task, the data
-            has other classes than the run was trained with, or fewer than two images are left.
+        ReorderKitError: if the orders cannot be compared, the method does not apply to such a model or task, the
+            classes of the data differ from those of the run, or fewer than two images are left.
     """
     later = run.model.policy.blocks[1:]
     if later:
@@ -212,7 +211,7 @@ def _orders(folder: RunFolder) -> tuple[Order, Order]:
 
 
 def _chosen(samples: int, images: int, seed: int) -> list[int]:
-    """Images from all over a split, since many sources list them class by class."""
+    """Random images of a split, because many sources list images class by class."""
     shuffled = torch.randperm(samples, generator=torch.Generator().manual_seed(seed))
     return sorted(shuffled[:images].tolist())
 
@@ -227,7 +226,7 @@ def _method(name: str, splits: DataSplits, run: LoadedRun, seed: int) -> Salienc
 def _measure(
     method: SaliencyMethod, run: LoadedRun, loader: DataLoader[Sample | Unreadable], final: Order
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Saliency by image and patch: in the final order, and with each image in a random order of its own."""
+    """Saliency by image and patch: in the final order, and with each image in its own random order."""
     task, model, device = run.experiment.task, run.evaluated_model, run.context.device
     generator = torch.Generator().manual_seed(run.experiment.recipe.seed)
     own: list[Tensor] = []

@@ -1,4 +1,4 @@
-"""What following saliency leaves in the run folder, and how it is read again."""
+"""Write the results of a saliency analysis into the run folder, and read them again."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ PICTURE = "saliency.png"
 
 
 def read_saliency(folder: RunFolder, result: RunResult) -> SaliencyRecord | None:
-    """What was found when saliency was followed; None if it was not.
+    """The record of a saliency analysis; None if there was none.
 
     Args:
-        folder: that of the run.
-        result: of the run.
+        folder: the run folder.
+        result: the result of the run.
 
     Raises:
-        ReorderKitError: if the file is damaged, or that of another run.
+        ReorderKitError: if the file is damaged, or belongs to another run.
     """
     if not folder.saliency.exists():
         return None
     record = SaliencyRecord.read(folder.saliency)
     if record.checkpoint != result.checkpoint:
         raise ReorderKitError(
-            f"{folder.saliency}: is about another run, or was made before the run was trained again",
-            f"remove it, or make it again: reorder-kit saliency {folder.path}",
+            f"{folder.saliency}: is about another run, or was written before the run was trained again",
+            f"remove it, or create it again: reorder-kit saliency {folder.path}",
         )
     return record
 
@@ -37,8 +37,8 @@ def write_saliency(report: SaliencyReport, folder: RunFolder) -> None:
     """Write the report as JSON and as a picture.
 
     Args:
-        report: what was measured.
-        folder: that of the run.
+        report: the report.
+        folder: the run folder.
     """
     report.record().write(folder.saliency)
     panels = {

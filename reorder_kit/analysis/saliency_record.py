@@ -1,4 +1,4 @@
-"""Where salient patches stand in the orders of a run: the content of its ``saliency.json``."""
+"""Where salient patches are in the orders of a run: the content of its ``saliency.json``."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ class BySlot(Record):
     """The mean share of an image's saliency in each slot.
 
     Args:
-        start: of the starting order.
-        final: of the final order.
+        start: shares in the starting order.
+        final: shares in the final order.
     """
 
     start: list[float]
@@ -22,7 +22,7 @@ class BySlot(Record):
 
 
 class MeanRank(Record):
-    """The mean slot of saliency, 0 the first and 1 the last.
+    """The mean slot of saliency, from 0 for the first to 1 for the last.
 
     Args:
         start: in the starting order.
@@ -34,7 +34,7 @@ class MeanRank(Record):
 
 
 class Chances(Record):
-    """What chance gives, as :class:`~reorder_kit.analysis.saliency_shift.Placement` describes.
+    """Shifts by chance, as described in :class:`~reorder_kit.analysis.saliency_shift.Placement`.
 
     Args:
         blind_moves: the shifts if saliency belonged to patches drawn at random.
@@ -46,13 +46,13 @@ class Chances(Record):
 
 
 class PlacementRecord(Record):
-    """A :class:`~reorder_kit.analysis.saliency_shift.Placement` as it is written down.
+    """The record of a :class:`~reorder_kit.analysis.saliency_shift.Placement`.
 
     Args:
         by_slot: shares by slot.
         mean_rank: mean slots.
         shift: their difference.
-        chance: what chance gives.
+        chance: shifts by chance.
     """
 
     by_slot: BySlot
@@ -62,7 +62,7 @@ class PlacementRecord(Record):
 
     @classmethod
     def of(cls, placement: Placement) -> Self:
-        """As it is written down."""
+        """The record of a placement."""
         before, after = placement.mean_rank
         return cls(
             by_slot=BySlot(start=list(placement.start), final=list(placement.final)),
@@ -77,17 +77,18 @@ class SaliencyRecord(VersionedRecord):
 
     Args:
         run: name of the run.
-        checkpoint: SHA-256 that tells the checkpoint of the model that was looked into, as ``result.json`` lists it.
+        checkpoint: SHA-256 of the checkpoint of the analyzed model, as listed in ``result.json``.
         method: name of the method.
-        split: which images.
-        images: how many were used.
-        images_without_saliency: how many were not, since no patch of them made a difference.
-        by_slot: shares by slot, of saliency as the run's model reads its images, in the final order; so the next three.
+        split: the split of the images.
+        images: number of images that were used.
+        images_without_saliency: number of images that were left out because no patch made a difference.
+        by_slot: shares by slot, of saliency measured in the final order, as the run's model reads; so are the next
+            three.
         mean_rank: mean slots.
         shift: their difference, with its interval and p over images.
-        chance: what chance gives.
-        apart_from_slots: all of these of saliency measured with every image in a random order of its own.
-        influence: share of each slot in the gradient of the loss, as in ``result.json``; empty where it does not apply.
+        chance: shifts by chance.
+        apart_from_slots: the same for saliency measured with every image in its own random order.
+        influence: share of each slot in the gradient of the loss, as in ``result.json``; empty if it does not apply.
         reach: as in ``result.json``.
         conclusion: sentences.
     """

@@ -1,4 +1,4 @@
-"""Whether salient patches moved towards the end of the sequence, and what would have happened by chance."""
+"""Whether salient patches moved toward the end of the sequence, and what would have happened by chance."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from reorder_kit.orders.order import Order
 RESAMPLES = 2000
 DRAWS = 9999
 ROUNDING = 1e-9
-"""What sums of the same numbers in another order may differ by."""
+"""Largest difference between sums of the same numbers in different orders."""
 
 
 @dataclass(frozen=True)
 class Shift:
-    """How far saliency moved towards the end, as a share of the sequence; one figure for each image.
+    """How far saliency moved toward the end, as a share of the sequence, from one figure for each image.
 
     Args:
-        mean: over images, after minus before; 1 from the first slot to the last.
+        mean: the mean over images, after minus before; 1 from the first slot to the last.
         low: the 2.5th percentile of the mean over resampled images.
         high: the 97.5th percentile.
-        p: of Wilcoxon's signed-rank test over images, two-sided. Images share the two orders, so it is about the images
-            that one run might have been given, and not about other runs.
+        p: two-sided p of Wilcoxon's signed-rank test over images. Images share the two orders, so it applies to other
+            images of this run, not to other runs.
     """
 
     mean: float
@@ -39,12 +39,12 @@ class Shift:
 
 @dataclass(frozen=True)
 class Chance:
-    """The shift that chance gives.
+    """The distribution of shifts by chance.
 
     Args:
         low: its 2.5th percentile.
         high: its 97.5th percentile.
-        p: how often chance lies at least as far to the measured side, times two.
+        p: how often chance is at least as extreme on the measured side, times two.
     """
 
     low: float
@@ -57,17 +57,17 @@ class Chance:
 
 @dataclass(frozen=True)
 class Placement:
-    """Where salient patches stand in two orders. Saliency is that of a patch, the same in both: only slots differ.
+    """Where salient patches are in two orders. A patch has the same saliency in both; only its slot differs.
 
     Args:
         start: mean share of an image's saliency in each slot of the starting order.
         final: the same for the final order.
-        mean_rank: before and after: the slot of a patch, from 0 to 1, weighted by its share; the mean over images.
+        mean_rank: before and after: the slot of a patch, from 0 to 1, weighted by its share, averaged over images.
         shift: the difference.
-        blind_moves: the shifts of the same two orders if saliency belonged to patches drawn at random, the same ones
-            in all images. Any map of saliency that is the same for all images, as of objects in the middle, moves
-            somewhere in every image alike; this says how far by chance.
-        random_orders: the shifts from the starting order to random ones.
+        blind_moves: the shifts between the same two orders if saliency belonged to randomly drawn patches, the same in
+            all images. A saliency map that all images share, such as objects in the middle, moves equally in every
+            image; this says how far by chance.
+        random_orders: the shifts from the starting order to random orders.
     """
 
     start: tuple[float, ...]
@@ -85,7 +85,7 @@ def place(shares: NDArray[np.float64], start: Order, final: Order, seed: int) ->
         shares: for each image, the share of its saliency in each row-major patch (image, patch); rows add up to one.
         start: the order before, full and static, of at least two patches.
         final: the order after.
-        seed: of what is resampled.
+        seed: seed of the resampling.
     """
     random = np.random.default_rng(seed)
     before, after = _relative_rank(start), _relative_rank(final)

@@ -1,4 +1,4 @@
-"""Colours of classes."""
+"""Colors of classes."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from collections.abc import Iterable
 COLOURS = (
     # The palette of Okabe and Ito (2008), without the black.
     "#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7",
-    # Chosen so that each is as far as can be from those before it, as eyes see it: at least as far as those are apart.
+    # Each is perceptually as far as possible from those before it: at least as far as those are apart.
     "#7F00FF", "#000075", "#00FF7F", "#FF007F", "#F032E6", "#00FFFF", "#808000",
     "#800000", "#4363D8", "#33A02C", "#AAFFC3", "#7A0177", "#9A6324", "#FF9999", "#8DB600",
 )  # fmt: skip
 
 
 def colours_of(classes: Iterable[int]) -> dict[int, str]:
-    """A colour for each class, all different as long as there are enough; mostly the one it has in every picture.
+    """A color for each class, all different as long as there are enough; mostly the same in every picture.
 
     Args:
-        classes: numbers of those that are shown.
+        classes: numbers of the classes that are shown.
     """
     found: dict[int, str] = {}
     ahead = sorted(set(classes))

@@ -1,4 +1,4 @@
-"""Training curves of a run and of the runs beside it."""
+"""Training curves of a run and its controls."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from reorder_kit.figures.write_figure import write_figure
 
 @dataclass(frozen=True)
 class CurvePoint:
-    """An epoch of a run; a figure that is NaN leaves a gap.
+    """An epoch of a run; a NaN figure leaves a gap.
 
     Args:
-        epoch: which.
-        phase: what the order was doing in it.
-        loss: of training.
+        epoch: number of the epoch.
+        phase: the phase of the order in it.
+        loss: the training loss.
         score: the headline metric on validation images.
         tau: Kendall's tau of the order to the starting order.
     """
@@ -44,10 +44,10 @@ _End = tuple[float, str, str]
 
 _DOTS_PER_INCH = 160
 _PANEL_WIDTH, _PANEL_HEIGHT, _LEFT, _TOP, _BOTTOM, _LETTER = 4.8, 1.9, 0.6, 0.55, 0.5, 0.083  # inches
-_LABEL_ROW = 0.1  # share of a panel's height
+_LABEL_ROW = 0.1  # as a share of a panel's height
 _INK, _PALE_INK, _GRID = "#1b1b24", "#6b6c78", "#e4e5ea"
 _SHADES = {"warm-up": "#f0f0f4", "search": "#fdf3dd", "hardened": "#e6f2ec"}
-# The palette of Okabe and Ito (2008), which colour-blind readers can tell apart; a dash pattern for each besides.
+# The palette of Okabe and Ito (2008), which color-blind readers can tell apart, with a dash pattern for each.
 _LOOKS = (
     ("#0072B2", "-"),
     ("#D55E00", (0, (5, 1.5))),
@@ -58,10 +58,10 @@ _LOOKS = (
 
 
 def draw_curves(runs: Mapping[str, _Points], headline: str, path: Path) -> None:
-    """Write a PNG with a panel each for training loss, headline metric and, where an order moved, how far it moved.
+    """Write a PNG with panels for training loss, headline metric and, if an order moved, how far it moved.
 
     Args:
-        runs: the epochs of each run by its name; the first is the one whose phases are shaded.
+        runs: the epochs of each run by its name; the phases of the first are shaded.
         headline: the validation metric to draw.
         path: the file to write.
     """
@@ -94,7 +94,7 @@ def draw_curves(runs: Mapping[str, _Points], headline: str, path: Path) -> None:
 
 
 def _layout(num_panels: int, longest_name: int) -> tuple[Figure, list[Axes]]:
-    """Panels below each other, with room for the names on the right."""
+    """A column of panels, with room for the names on the right."""
     width = _LEFT + _PANEL_WIDTH + _LETTER * (longest_name + len("  0.000")) + _LEFT / 2
     height = _TOP + _PANEL_HEIGHT * num_panels + _BOTTOM
     figure = Figure(figsize=(width, height))
@@ -110,7 +110,7 @@ def _layout(num_panels: int, longest_name: int) -> tuple[Figure, list[Axes]]:
 
 
 def _phases(points: _Points) -> list[_Phase]:
-    """The phases of a run with their first and last epoch; none for a run that was in one phase all the time."""
+    """The phases of a run with their first and last epochs; empty for a run with a single phase."""
     groups = [(phase, [point.epoch for point in own]) for phase, own in groupby(points, lambda point: point.phase)]
     phases = [(phase, epochs[0] - 0.5, epochs[-1] + 0.5) for phase, epochs in groups]
     return phases if len(phases) > 1 else []
@@ -127,7 +127,7 @@ def _dress(axes: Axes, title: str, title_pad: int) -> None:
 
 
 def _name_phases(axes: Axes, phases: list[_Phase]) -> None:
-    """Above the bands; a name that would run into the one before is moved to the right of it."""
+    """Write names above the bands; a name that would overlap the previous one is moved to its right."""
     first, last = axes.get_xlim()
     free = 0.0
     for phase, start, _ in phases:
@@ -138,11 +138,11 @@ def _name_phases(axes: Axes, phases: list[_Phase]) -> None:
 
 
 def _draw_run(axes: Axes, points: _Points, value_of: _ValueOf, look: tuple[str, Any], name: str) -> _End | None:
-    """Draw a curve, and say where it ends."""
+    """Draw a curve, and return its end."""
     colour, dashes = look
     epochs = [point.epoch for point in points]
     values = [value_of(point) for point in points]
-    # A curve of one point has no line.
+    # A single point has no line.
     marker = "o" if len(values) == 1 else None
     axes.plot(epochs, values, color=colour, linestyle=dashes, linewidth=1.8, marker=marker, markersize=5)
     known = [value for value in values if math.isfinite(value)]
@@ -150,7 +150,7 @@ def _draw_run(axes: Axes, points: _Points, value_of: _ValueOf, look: tuple[str, 
 
 
 def _label_ends(axes: Axes, ends: list[_End]) -> None:
-    """The name of each curve beside its end, from the bottom up, moved apart where they would overlap."""
+    """Write the name of each curve next to its end, from the bottom up, moved apart to avoid overlaps."""
     low, high = axes.get_ylim()
     lowest_free = 0.0
     for count, (value, label, colour) in enumerate(sorted(ends), start=1):

@@ -1,4 +1,4 @@
-"""A file with the picture of the path that an order takes over the grid."""
+"""Write a picture of the path of an order over the grid."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from reorder_kit.orders.order_figure import DOTS_PER_INCH, order_figure
 
 
 def draw_order(order: Order, grid: Grid, path: Path, *, title: str, reach: Bool[Tensor, " slot"] | None = None) -> None:
-    """Write a PNG of a static order, as :func:`order_figure` draws it.
+    """Write a PNG of a static order, drawn by :func:`order_figure`.
 
     Args:
         order: the order, the same for all images.
         grid: the grid it was made for.
         path: the file to write.
-        title: what is shown.
+        title: the title.
         reach: which slots have a path to the readout.
 
     Raises:

@@ -1,4 +1,4 @@
-"""What each patch adds, on the grid, and how influence is spread over the slots."""
+"""What each patch adds, on the grid, and how influence is distributed over the slots."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from reorder_kit.interfaces import Grid, PatchRanking
 
 _DOTS_PER_INCH = 160
 _INK = "#1b1b24"
-_MOST_NUMBERED = 256  # patches: with more of them, numbers are unreadable
-# Of the palette of Okabe and Ito (2008), which color-blind readers can tell apart.
+_MOST_NUMBERED = 256  # patches; with more, numbers are unreadable
+# From the palette of Okabe and Ito (2008), which color-blind readers can tell apart.
 _COLORS = ("#0072B2", "#D55E00", "#009E73")
 
 
@@ -29,10 +29,10 @@ def draw_patch_worth(
     """Write a PNG: the first figure of each patch as a shade, with its rank from 0, and influence by slot.
 
     Args:
-        ranking: of the patches; without figures, the shade is the rank.
-        grid: of the patches; frames of a clip stand side by side.
-        influence: of each slot, as shares, by the steps that models were trained for.
-        title: what is shown.
+        ranking: the ranking of the patches; without figures, the shade is the rank.
+        grid: the grid of the patches; frames of a clip are side by side.
+        influence: the influence of each slot, as shares, by the number of steps that models were trained for.
+        title: the title.
         path: the file to write.
     """
     figure = Figure(figsize=(4.2 + 4.2 * min(grid.frames, 3), 4.2), layout="constrained")

@@ -1,4 +1,4 @@
-"""Files of pictures: which can be written."""
+"""Which picture files can be written."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from reorder_kit.writable import require_writable_file
 
 
 def require_picture_file(file: Path) -> None:
-    """Refuse a file that no picture can be written into, before the picture is drawn.
+    """Refuse a file that no picture can be written to, before the picture is drawn.
 
     Raises:
-        ReorderKitError: if its name does not end like a kind of picture, or it cannot be written.
+        ReorderKitError: if its ending is not that of a picture format, or it cannot be written.
     """
     known = FigureCanvasBase.get_supported_filetypes()
     if file.suffix.lower().removeprefix(".") not in known:

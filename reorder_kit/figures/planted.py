@@ -1,4 +1,4 @@
-"""Results where the best order is known: accuracy against restored neighbours, and how much a learner recovered."""
+"""Results where the best order is known: accuracy against restored neighbors, and how much a learner recovered."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from reorder_kit.figures.write_figure import write_figure
 
 _DOTS_PER_INCH = 160
 _INK, _PALE_INK, _GRID = "#1b1b24", "#6b6c78", "#e4e5ea"
-# The palette of Okabe and Ito (2008), which colour-blind readers can tell apart; a marker for each besides.
+# The palette of Okabe and Ito (2008), which color-blind readers can tell apart, with a marker for each.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 _LINES = ("-", (0, (4, 2)), (0, (1.5, 1)))
@@ -28,12 +28,12 @@ def draw_restored(
     title: str,
     path: Path,
 ) -> None:
-    """Write a PNG of accuracy against the share of hidden neighbours that an order restores.
+    """Write a PNG of accuracy against the share of hidden neighbors that an order restores.
 
     Args:
-        results: by what gave the orders: for each run, the share of restored neighbours and the accuracy.
-        curves: what accuracy can be expected, by name, at equal steps from no restored neighbour to all.
-        title: what it shows.
+        results: by the source of the orders: for each run, the share of restored neighbors and the accuracy.
+        curves: the expected accuracy, by name, at equal steps from no restored neighbor to all.
+        title: the title.
         path: the file to write.
     """
     figure = Figure(figsize=(6.4, 4.0))
@@ -49,18 +49,18 @@ def draw_restored(
     _dress(axes, title)
     axes.grid(color=_GRID, linewidth=0.8)
     axes.set_xlim(-0.03, 1.03)
-    axes.set_xlabel("share of hidden neighbours that are restored", fontsize=9, color=_INK)
+    axes.set_xlabel("share of hidden neighbors that are restored", fontsize=9, color=_INK)
     axes.set_ylabel("accuracy", fontsize=9, color=_INK)
     axes.legend(loc="upper left", bbox_to_anchor=(1.02, 1.0), fontsize=8, frameon=False, labelcolor=_INK)
-    # As wide as the longest name needs.
+    # Wide enough for the longest name.
     write_figure(figure, path, _DOTS_PER_INCH, padding=0.1)
 
 
 def draw_recovered(shares: Mapping[str, Mapping[str, tuple[float, float, float]]], path: Path) -> None:
-    """Write a PNG with a panel for each case: the share of the gap that each learner recovered, and its interval.
+    """Write a PNG with a panel for each case: the share of the gap that each learner recovered, with its interval.
 
     Args:
-        shares: by case and learner: the share, and the lower and upper end of its interval. 0 is the scrambled order,
+        shares: by case and learner: the share, and the lower and upper ends of its interval. 0 is the scrambled order,
             1 the known answer.
         path: the file to write.
     """

@@ -1,4 +1,4 @@
-"""Predictions as a notebook shows them: a table with small images."""
+"""Predictions for notebooks: a table with small images."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from reorder_kit.figures.class_colours import COLOURS
 from reorder_kit.interfaces import IGNORED, Annotation
 
 MOST_ROWS = 12
-"""Images that are shown; the others are counted."""
+"""The number of images that are shown; the others are counted."""
 _SIDE = 96
 _MASK_OPACITY = 0.5
 
@@ -26,9 +26,9 @@ class PredictionRow(NamedTuple):
     """One image.
 
     Args:
-        name: of the image.
-        words: what the model says.
-        preview: a small version of the image; None where none was kept.
+        name: the name of the image.
+        words: the prediction in words.
+        preview: a small version of the image; None if none was kept.
         annotation: boxes and mask in pixels of the preview.
     """
 
@@ -42,9 +42,9 @@ def prediction_table(heading: str, rows: Sequence[PredictionRow], missing: Seque
     """HTML of a few kilobytes for each image.
 
     Args:
-        heading: stands on top.
+        heading: the heading.
         rows: the images.
-        missing: images that could not be read, and why.
+        missing: images that could not be read, with the reason.
     """
     lines = [f"<tr><td>{_picture(row)}</td><td>{_text(row.name)}</td><td>{_text(row.words)}</td></tr>" for row in rows]
     further = len(lines) - MOST_ROWS
@@ -76,7 +76,7 @@ def _picture(row: PredictionRow) -> str:
 
 
 def _encoded(row: PredictionRow, rows: int, columns: int) -> str:
-    """The preview with its mask over it, as a data URL."""
+    """The preview, overlaid with its mask, as a data URL."""
     assert row.preview is not None
     assert row.annotation is not None
     channels = row.preview.expand(3, -1, -1) if row.preview.shape[0] == 1 else row.preview

@@ -1,4 +1,4 @@
-"""What a model says of some images, beside the truth."""
+"""A model's predictions for some images, next to the truth."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ from reorder_kit.interfaces.run_events import Predictions
 _DOTS_PER_INCH = 130
 _SIDE, _TEXT, _TOP = 1.7, 0.5, 0.6  # inches: an image, the lines below it, the heading
 _COLUMNS = 6  # of images; two to a prediction
-_FEW_BOXES = 8  # in an image: more are told by colours below the images, on larger images with thinner lines
-_MOST_BOXES = 100  # of a prediction that are drawn, the surest ones
+_FEW_BOXES = 8  # per image; more are drawn on larger images with thinner lines, and a color legend below
+_MOST_BOXES = 100  # drawn per prediction, those with the highest scores
 _LARGE_SIDE, _LARGE_COLUMNS = 3.4, 4
 _INK, _WRONG = "#1b1b24", "#b3261e"
 _LEGEND_ROW, _LEGEND_ENTRY, _LEGEND_LETTERS = 0.17, 1.3, 16  # inches: height and width of an entry; letters of a name
-_LETTERS = 26  # that fit below an image
+_LETTERS = 26  # per line below an image
 _LINES = 3
 _MASK_ALPHA = 0.55
 _PAD = 0.6  # points, around the text of a box
@@ -41,13 +41,13 @@ _NAMED_SHARE = 0.01  # of an image's pixels, for a class to be named below its m
 
 
 class Shown(NamedTuple):
-    """An image with what is drawn on it.
+    """An image with its annotation.
 
     Args:
         image: as the model sees it, or 8-bit pixels.
-        annotation: what is drawn.
-        most: boxes that are drawn, the surest ones; None for all.
-        is_wrong: its text is told apart, since it is not the truth.
+        annotation: what is drawn on it.
+        most: the maximal number of boxes to draw, highest scores first; None for all.
+        is_wrong: whether its text is highlighted, because it is not the truth.
     """
 
     image: Shaped[Tensor, "channel height width"]
@@ -57,7 +57,7 @@ class Shown(NamedTuple):
 
 
 def draw_predictions(predictions: Predictions, path: Path) -> None:
-    """Write a PNG of pairs of images: the truth on the left, what the model says on the right.
+    """Write a PNG of pairs of images: the truth on the left, the prediction on the right.
 
     Args:
         predictions: images with both.
@@ -79,13 +79,13 @@ def draw_answers(
     heading: str,
     path: Path,
 ) -> None:
-    """Write a picture of images with what a model says about each.
+    """Write a picture of images with the prediction for each.
 
     Args:
         images: 8-bit pixels; their sizes may differ.
         answers: what is drawn on each.
         classes: names of the classes.
-        heading: stands on top.
+        heading: the heading.
         path: the file.
     """
     shown = [Shown(image, answer, _MOST_BOXES) for image, answer in zip(images, answers, strict=True)]
@@ -129,7 +129,7 @@ def _draw_all(shown: Sequence[Shown], classes: Sequence[str], heading: str, path
 
 
 def _words(shown: Shown, classes: Sequence[str], is_crowded: bool) -> str:
-    """What stands below an image."""
+    """The text below an image."""
     text, note = _text(shown.annotation, classes), shown.annotation.note
     words = f"{text} ({note})" if note else text
     return words or (_count(shown.annotation, shown.most) if is_crowded else "")
@@ -142,19 +142,19 @@ def _text(annotation: Annotation, classes: Sequence[str]) -> str:
 
 
 def _names(mask: Int[Tensor, "height width"], classes: Sequence[str]) -> str:
-    """The classes of a hundredth of the pixels or more, those that are ignored left out."""
+    """The classes of at least a hundredth of the pixels, not counting ignored pixels."""
     counted = mask[mask != IGNORED]
     shares = counted.bincount(minlength=len(classes)) / max(1, len(counted))
     return ", ".join(name for name, share in zip(classes, shares.tolist(), strict=True) if share >= _NAMED_SHARE)
 
 
 def _visible(mask: Int[Tensor, "height width"] | None) -> set[int]:
-    """Classes with a colour: the first one is mostly background, for which the image itself stands."""
+    """Classes with a color; the first is mostly background, so the image itself is shown there."""
     return set() if mask is None else set(np.unique(mask.numpy()).tolist()) - {0, IGNORED}
 
 
 def _explain(figure: Figure, colours: Mapping[int, str], classes: Sequence[str], entries: int) -> None:
-    """What the colours of masks stand for, in rows of so many entries below the images."""
+    """A legend of the mask colors below the images, with this many entries per row."""
     if not colours:
         return
     patches = [Patch(color=colour, alpha=_MASK_ALPHA) for colour in colours.values()]
@@ -177,11 +177,11 @@ def _draw(
         ax.imshow(_coloured(annotation.mask, colours), interpolation="nearest")
     ax.set_xlim(-0.5, pixels.shape[1] - 0.5)
     ax.set_ylim(pixels.shape[0] - 0.5, -0.5)
-    ax.apply_aspect()  # or it would have another size until it is drawn
+    ax.apply_aspect()  # otherwise its size is wrong until it is drawn
 
 
 def _classes_of_boxes(annotation: Annotation, classes: Sequence[str]) -> list[int | None]:
-    """The number of the class that the text of each box begins with; None if it begins with none."""
+    """The number of the class whose name begins the text of each box; None if there is no such class."""
     longest_first = sorted(range(len(classes)), key=lambda number: -len(classes[number]))
     texts = [*annotation.box_texts, *[""] * (len(annotation.boxes) - len(annotation.box_texts))]
     return [next((number for number in longest_first if text.startswith(classes[number])), None) for text in texts]
@@ -190,7 +190,7 @@ def _classes_of_boxes(annotation: Annotation, classes: Sequence[str]) -> list[in
 def _draw_many_boxes(
     ax: Axes, annotation: Annotation, numbers: Sequence[int | None], colours: Mapping[int, str], most: int | None
 ) -> None:
-    """Thin lines in the colours of the classes, the first boxes, which a model is surest of, above the others."""
+    """Draw thin lines in class colors, with the first boxes, which have the highest scores, on top."""
     boxes = list(zip(annotation.boxes.tolist(), numbers, strict=True))[:most]
     for (left, top, right, bottom), number in reversed(boxes):
         colour = _INK if number is None else colours[number]
@@ -200,19 +200,19 @@ def _draw_many_boxes(
 
 
 def _count(annotation: Annotation, most: int | None) -> str:
-    """How many boxes there are, and how many of them are drawn."""
+    """The number of boxes, and how many of them are drawn."""
     count = len(annotation.boxes)
     words = "1 box" if count == 1 else f"{count} boxes"
-    return words if most is None or count <= most else f"the {most} surest of {words}"
+    return words if most is None or count <= most else f"the top {most} of {words}"
 
 
 def _draw_boxes(ax: Axes, annotation: Annotation) -> None:
-    """Each with its text."""
+    """Draw each box with its text."""
     texts = [*annotation.box_texts, *[""] * (len(annotation.boxes) - len(annotation.box_texts))]
     for (left, top, right, bottom), text in zip(annotation.boxes.tolist(), texts, strict=True):
-        # A class has its colour in every picture: the texts of a class begin with its name.
+        # A class has the same color in every picture: the texts of a class begin with its name.
         colour = COLOURS[sum(map(ord, text.split(" ")[0])) % len(COLOURS)]
-        # A pixel's centre is at whole numbers in the picture, and its edges half a pixel beside.
+        # Pixel centers are at whole numbers in the picture, and pixel edges half a pixel away.
         ax.add_patch(
             Rectangle((left - 0.5, top - 0.5), right - left, bottom - top, fill=False, edgecolor=colour, linewidth=1.2)
         )
@@ -236,7 +236,7 @@ def _readable_on(colour: str) -> str:
 
 
 def _push_inside(ax: Axes, label: Text) -> None:
-    """Move a text that the edges of the image would cut, no further than needed; its beginning stays visible."""
+    """Move a text that crosses the edges of the image, no further than needed; its beginning stays visible."""
     shown = label.get_window_extent().padded(_PAD * _DOTS_PER_INCH / 72)
     frame = ax.bbox
     right = max(min(0.0, frame.x1 - shown.x1), frame.x0 - shown.x0)
@@ -246,7 +246,7 @@ def _push_inside(ax: Axes, label: Text) -> None:
 
 
 def displayable(image: Shaped[Tensor, "channel height width"]) -> Float[Tensor, "height width 3"]:
-    """From 0 to 1, the first three channels, or gray; what the model sees was normalized, and is stretched."""
+    """The first three channels, or gray, from 0 to 1; normalized images, as the model sees them, are rescaled."""
     channels = image[:3] if image.shape[0] >= 3 else image[:1].expand(3, -1, -1)
     if image.dtype == torch.uint8:
         return channels.permute(1, 2, 0).float() / 255

@@ -14,7 +14,7 @@ from reorder_kit.figures.write_figure import write_figure
 
 _DOTS_PER_INCH = 160
 _INK, _PALE_INK, _GRID, _SHADE = "#1b1b24", "#6b6c78", "#e4e5ea", "#d6d8e2"
-# Of the palette of Okabe and Ito (2008), which colour-blind readers can tell apart.
+# From the palette of Okabe and Ito (2008), which color-blind readers can tell apart.
 _BEFORE, _AFTER = ("#0072B2", (0, (5, 1.5))), ("#D55E00", "-")
 
 
@@ -23,12 +23,12 @@ def draw_saliency(
 ) -> None:
     """Write a PNG with a panel for each way of measuring: the mean share of saliency in each slot of two orders.
 
-    Triangles under a panel point at the mean slot of each order. The influence profile lies behind.
+    Triangles under a panel point to the mean slot of each order. The influence profile is in the background.
 
     Args:
-        panels: by title: shares by slot of the starting and of the final order, at least two slots.
-        influence: of each slot, in shares; empty if it was not measured.
-        title: what is shown.
+        panels: by title: shares by slot of the starting order and the final order, for at least two slots.
+        influence: the influence of each slot, as shares; empty if it was not measured.
+        title: the title.
         path: the file to write.
     """
     figure = Figure(figsize=(6.6, 0.9 + 2.3 * len(panels)), layout="constrained")

@@ -1,4 +1,4 @@
-"""A picture of an order for the terminal: the rank of every patch, and the path that the sequence takes."""
+"""A picture of an order for the terminal: the rank of every patch, and the path of the sequence."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ _LINES = {
 def order_as_text(order: Order, grid: Grid, columns: int = COLUMNS) -> str:
     """Draw a static order with characters.
 
-    The path starts at ``●`` and ends at ``■``. Steps to a patch that shares an edge are lines; an arrow head is where
-    the path leaves for a jump, a half line where it lands, and ``·`` a patch between two jumps. Beside the path, or
-    above it, small grids show the rank of every patch (``-`` for a patch that a partial order leaves out).
+    The path starts at ``●`` and ends at ``■``. Steps to a patch that shares an edge are lines. An arrowhead marks the
+    start of a jump, a half line its end, and ``·`` a patch between two jumps. For small grids, the rank of every patch
+    is shown next to the path or above it (``-`` for a patch that a partial order leaves out).
 
-    A grid whose path takes more than ``columns`` characters or 40 lines is shown in blocks of patches, with words about
+    A grid whose path takes more than ``columns`` characters or 40 lines is shown in blocks of patches, with a note on
     what is left out.
 
     Args:
-        order: what is drawn.
-        grid: of the patches.
-        columns: the most characters of a line.
+        order: the order.
+        grid: the grid of the patches.
+        columns: the maximal number of characters in a line.
 
     Raises:
         ReorderKitError: if the order is not the same for all images, or does not fit the grid.
@@ -84,7 +84,7 @@ def _ranks(order: Order, grid: Grid, frame: int) -> list[str]:
 
 
 def _path(cells: list[Cell], grid: Grid, frame: int) -> list[str]:
-    """One line for each row of a frame, a cell in every second column, which looks square in most fonts."""
+    """One line for each row of a frame, with a cell in every second column, which looks square in most fonts."""
     canvas = [[_UNVISITED] * (2 * grid.width - 1) for _ in range(grid.height)]
     for slot, cell in enumerate(cells):
         if cell.frame != frame:

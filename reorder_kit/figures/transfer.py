@@ -1,4 +1,4 @@
-"""The matrix of a transfer."""
+"""The matrix of a transfer study."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _MIN_CELL_WIDTH, _CELL_HEIGHT, _LETTER, _HEADING, _FOOT = 1.3, 0.56, 0.085, 0.45
 _LEAST_SCALE = 0.01
 
 MatrixCell = tuple[float, float | None, bool]
-"""A score; by how much it is better than in the starting order, None for that order itself; whether that is sure."""
+"""A score; its gain over the starting order, None for that order itself; whether the gain is significant."""
 
 
 def draw_transfer(
@@ -31,17 +31,17 @@ def draw_transfer(
     path: Path,
     without_points: Collection[int] = (),
 ) -> None:
-    """Write a PNG with a heat map for each way of giving orders to targets, below each other.
+    """Write a PNG with a column of heat maps, one for each way of giving orders to targets.
 
-    Colours are gains over the starting order, orange for worse and purple for better. Targets whose gains are points
-    have one scale for all, others one each; a gain that is sure is printed in bold.
+    Colors are gains over the starting order, orange for worse and purple for better. Targets whose gains are points
+    share one scale, others have their own; significant gains are in bold.
 
     Args:
         panels: by title: the matrix, a list of cells for each row.
-        rows: whose order.
+        rows: the sources of the orders.
         columns: the targets.
         path: the file to write.
-        without_points: places of targets whose scores are not shares.
+        without_points: columns of targets whose scores are not shares.
     """
     scales = _scales(panels.values(), len(columns), without_points)
     cell_width = max(_MIN_CELL_WIDTH, _LETTER * max(map(len, columns)) + 0.2)
@@ -60,7 +60,7 @@ def draw_transfer(
         axes.set_yticks(range(len(rows)), rows)
     axes.set_xticks(range(len(columns)), columns)
     axes.tick_params(labelbottom=True)
-    said = "rows: whose order; columns: who is given it\nbold: the 95 % interval of the gain leaves out 0"
+    said = "rows: source of the order; columns: target\nbold: the 95% interval of the gain excludes 0"
     figure.text(0.5, 0.1 / height, said, fontsize=7.5, color=_PALE_INK, ha="center", va="bottom")
     write_figure(figure, path, _DOTS_PER_INCH)
 
@@ -68,7 +68,7 @@ def draw_transfer(
 def _scales(
     matrices: Iterable[Sequence[Sequence[MatrixCell]]], columns: int, without_points: Collection[int]
 ) -> list[float]:
-    """For each target the largest gain that has a colour of its own."""
+    """For each target, the gain at the end of its color scale."""
     largest = [0.0] * columns
     for matrix in matrices:
         for row in matrix:

@@ -1,4 +1,4 @@
-"""Figures in files that are written whole."""
+"""Figures in files that are written atomically."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from reorder_kit.whole_file import write_whole
 
 
 def write_figure(figure: Figure, path: Path, dots_per_inch: int, padding: float | None = None) -> None:
-    """Write a figure on white; a kill at any moment leaves a whole file or none.
+    """Write a figure on white; if the process is killed, the file is complete or absent.
 
     Args:
-        figure: what is drawn.
-        path: the file. Its ending says in which format; PNG if it has none.
-        dots_per_inch: of pixels.
-        padding: inches around what is drawn, to which the figure is cut; None leaves it as large as it is.
+        figure: the figure.
+        path: the file. Its ending gives the format; PNG if it has none.
+        dots_per_inch: the resolution.
+        padding: inches around the content, to which the figure is cropped; None keeps its size.
 
     Raises:
         ValueError: if there is no such format.

@@ -1,4 +1,4 @@
-"""The interfaces of everything a plugin can provide, and the words they speak in."""
+"""The interfaces of everything a plugin can provide, and the types that they use."""
 
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.interfaces.annotation import Annotation
@@ -72,7 +72,7 @@ INTERFACES: tuple[type[Component], ...] = (
     DataSource,
     Tracker,
 )
-"""One for each kind of component. All that lists kinds goes through these."""
+"""One for each kind of component. Everything that lists kinds iterates over these."""
 
 __all__ = [
     "BOXES",

@@ -12,14 +12,14 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Annotation:
-    """What is drawn on an image: its target, or what a model says of it.
+    """What is drawn on an image: its target, or a model's prediction.
 
     Args:
-        text: stands below the image; where there is none, the names of the classes in the mask do.
-        boxes: left, top, right and bottom edge, pixels.
-        box_texts: what stands at each box.
-        mask: the number of a class for each pixel, :data:`~reorder_kit.interfaces.IGNORED` for none.
-        note: stands in brackets behind the text, such as how sure the model is; not compared with the truth.
+        text: shown below the image; if it is empty, the names of the classes in the mask are shown.
+        boxes: left, top, right and bottom edges, in pixels.
+        box_texts: the text at each box.
+        mask: the class number of each pixel, :data:`~reorder_kit.interfaces.IGNORED` for none.
+        note: shown in parentheses after the text, such as the model's confidence; not compared with the truth.
     """
 
     text: str = ""

@@ -1,4 +1,4 @@
-"""What a model says about one image, for programs that use it."""
+"""A model's prediction for one image, for programs that use it."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ class ClassAnswer:
     """The probability of each class.
 
     Args:
-        probabilities: by number of the class, from 0 to 1.
-        is_exclusive: an image has exactly one class, so that they add up to 1.
+        probabilities: by class number, from 0 to 1.
+        is_exclusive: whether an image has exactly one class, so that the probabilities add up to 1.
     """
 
     probabilities: Float[Tensor, " class"]
@@ -24,11 +24,11 @@ class ClassAnswer:
 
 @dataclass(frozen=True)
 class BoxAnswer:
-    """The objects in an image, the surest first.
+    """The objects in an image, highest score first.
 
     Args:
-        boxes: left, top, right and bottom edge, in pixels of the image that the model reads.
-        scores: how sure the model is, from 0 to 1.
+        boxes: left, top, right and bottom edges, in pixels of the image that the model reads.
+        scores: the model's confidence, from 0 to 1.
         classes: the number of each box's class.
     """
 
@@ -42,7 +42,7 @@ class PixelAnswer:
     """The class of each pixel.
 
     Args:
-        scores: of each class at each pixel of the image that the model reads; the highest counts.
+        scores: the score of each class at each pixel of the image that the model reads; the highest wins.
     """
 
     scores: Float[Tensor, "class height width"]
@@ -52,12 +52,12 @@ Answer = ClassAnswer | BoxAnswer | PixelAnswer
 
 
 class Threshold(NamedTuple):
-    """From which probability or score on something is reported.
+    """The lowest probability or score that is reported.
 
     Args:
         value: from 0 to 1.
-        origin: where it comes from, in words.
-        least: what scores less is dropped by the model itself, whatever the threshold.
+        origin: where the value comes from, in words.
+        least: the model itself drops anything that scores lower, whatever the threshold.
     """
 
     value: float

@@ -26,8 +26,8 @@ class Level:
 
     Args:
         grid: its cells; at the finest level, the patches.
-        dim: width of an embedding there.
-        first_block: the first block that works on it: 0 at the finest level, later at each coarser one.
+        dim: width of an embedding on this level.
+        first_block: the first block that works on it: 0 for the finest level, later for each coarser one.
     """
 
     grid: Grid
@@ -42,23 +42,24 @@ class BackboneFacts:
     Args:
         grid: the patches that :meth:`Backbone.tokenize` cuts an image or a clip into.
         dim: width of the readout.
-        depth: blocks.
+        depth: number of blocks.
         levels: the grids of a hierarchical backbone, finest first; ``grid`` and ``dim`` alone if not given.
-        is_causal: what is in a slot after encoding depends on no later slot, whatever the readout sees.
-        order_sensitive: the readout can change when the patches stand in another order.
-        slots_order_sensitive: the same of what is in the slots, brought back into the image, of any level: dense tasks
-            read these. As ``order_sensitive`` if not given.
-        has_positions: absolute positions are added by patch, so patches can be told apart by their places.
-        downloads: building fetches weights from elsewhere.
-        idle: options that change nothing for such images, each with the reason; of a number, that larger ones change
-            nothing, either. An option within another is named by its path: ``levels.0.window``. A recipe with them is
-            warned of.
-        no_influence: why a slot in reach may have no influence that can be measured, as where gradients are stopped on
-            purpose, or a gate begins at zero. Empty if every slot in reach has some: a run warns of one that has none.
-        caution: a sentence that a recipe is warned with, which begins with the option it is about.
+        is_causal: the content of a slot after encoding does not depend on later slots, whatever the readout sees.
+        order_sensitive: the readout can change when the patches are in another order.
+        slots_order_sensitive: the same for the content of the slots of any level, mapped back to the image, which is
+            what dense tasks read. Equal to ``order_sensitive`` if not given.
+        has_positions: absolute positions are added by patch, so patches can be told apart by their positions.
+        downloads: building downloads weights.
+        idle: options that change nothing for such images, each with the reason; for a number, larger values change
+            nothing either. A nested option is named by its path: ``levels.0.window``. A recipe that sets them causes
+            a warning.
+        no_influence: why a slot in reach may have no measurable influence, for example because gradients are stopped
+            on purpose, or a gate starts at zero. If empty, every slot in reach has some, and a run warns of any that
+            does not.
+        caution: a warning about a recipe: a sentence that begins with the option in question.
 
     Raises:
-        ReorderKitError: if the finest level has another grid than the patches, or the levels do not follow each other.
+        ReorderKitError: if the finest level's grid is not that of the patches, or the levels do not follow each other.
 
     >>> BackboneFacts(Grid(4, 4), dim=32, depth=2).levels
     (Level(grid=Grid(height=4, width=4, frames=1), dim=32, first_block=0),)
@@ -91,24 +92,24 @@ class BackboneFacts:
         if first[0] != 0 or first != sorted(set(first)):
             raise ReorderKitError(
                 f"the levels begin with the blocks {first}",
-                "say in first_block which block is the first of each level: 0 at the finest, later at each coarser one",
+                "set first_block to the first block of each level: 0 for the finest, later for each coarser one",
             )
 
     @property
     def first_merge(self) -> int:
-        """The block before which patches are merged for the first time; ``depth`` where they never are."""
+        """The block before which patches are first merged; ``depth`` if they never are."""
         return self.levels[1].first_block if len(self.levels) > 1 else self.depth
 
 
 @dataclass(frozen=True)
 class AttentionMaps:
-    """Which token looks at which, in every block of a backbone.
+    """Which token attends to which, in every block of a backbone.
 
     Args:
-        blocks: for each block, the share that each token (first) gives to each token (second), the mean over heads.
-            What a token gives adds up to one.
-        readout: the share of each token in the readout; adds up to one.
-        first_slot: the token in slot 0; those of the other slots follow it.
+        blocks: for each block, the attention of each token (first) to each token (second), averaged over heads.
+            A token's attention adds up to one.
+        readout: the share of each token in the readout; the shares add up to one.
+        first_slot: the token of slot 0; those of the other slots follow it.
     """
 
     blocks: tuple[Float[Tensor, "batch token token"], ...]
@@ -117,9 +118,9 @@ class AttentionMaps:
 
 
 class Backbone(nn.Module, Component, ABC):
-    """A model that cuts images into patches and encodes the sequence of them.
+    """A model that cuts images into patches and encodes their sequence.
 
-    A complete plugin, a bag of patches that looks at neighbours in the sequence::
+    A complete plugin, a bag of patches that looks at neighbors in the sequence::
 
         from pydantic import Field
         from torch import nn
@@ -167,14 +168,15 @@ class Backbone(nn.Module, Component, ABC):
 
     A backbone is built as ``Backbone(options, image)``. It declares two things:
 
-    * :meth:`facts`: grid, width, depth and what else can be said without building it. ``grid``, ``dim``, ``depth`` and
-      ``order_sensitive`` of a built one are these facts.
+    * :meth:`facts`: grid, width, depth and everything else that is known without building it. The ``grid``, ``dim``,
+      ``depth`` and ``order_sensitive`` of a built backbone are these facts.
     * ``needs``: what it uses beyond patches. ``{"order"}`` for image-space scans, hierarchical merging, rotary or
-      relative 2-D positions and segment bookkeeping. Whoever declares nothing gets ``order=None``, so it cannot peek.
+      relative 2-D positions and segment bookkeeping. A backbone that declares nothing gets ``order=None``, so it
+      cannot peek.
 
-    A hierarchical backbone names its ``levels`` in its facts, needs the order, and gives :class:`Encoded` a sequence
-    for each level; ``sequence.order.merged(grid, valid)``, with what is valid in row-major places, is the order of the
-    next one. All ordering happens before the first merge.
+    A hierarchical backbone lists its ``levels`` in its facts, needs the order, and gives :class:`Encoded` a sequence
+    for each level; ``sequence.order.merged(grid, valid)``, with the row-major mask of valid patches, is the order of
+    the next level. All ordering happens before the first merge.
 
     Args:
         options: the options of the recipe.
@@ -205,7 +207,7 @@ class Backbone(nn.Module, Component, ABC):
     def declares(cls) -> dict[str, str]:
         """Its needs, its facts and its reach."""
         return {
-            "needs": ", ".join(sorted(cls.needs)) or "nothing but the patches",
+            "needs": ", ".join(sorted(cls.needs)) or "only the patches",
             "facts": inspect.cleandoc(cls.facts.__doc__ or ""),
             "reach": inspect.cleandoc(cls.reach.__doc__ or ""),
         }
@@ -213,7 +215,7 @@ class Backbone(nn.Module, Component, ABC):
     @classmethod
     @abstractmethod
     def facts(cls, options: Any, image: ImageShape) -> BackboneFacts:
-        """What is known before a backbone is built; no weights are built and nothing is drawn at random.
+        """What is known before a backbone is built, without building weights or drawing random numbers.
 
         Raises:
             ReorderKitError: if it cannot be built with these options for such images.
@@ -221,7 +223,7 @@ class Backbone(nn.Module, Component, ABC):
 
     @classmethod
     def without_downloads(cls, options: Any) -> Any:
-        """The options with which the same backbone fetches nothing from elsewhere; as they are by default."""
+        """The options with which the same backbone downloads nothing; unchanged by default."""
         return options
 
     @property
@@ -236,17 +238,17 @@ class Backbone(nn.Module, Component, ABC):
 
     @property
     def depth(self) -> int:
-        """Blocks."""
+        """Number of blocks."""
         return self.as_built.depth
 
     @property
     def order_sensitive(self) -> bool:
-        """Whether the readout can change when the patches stand in another order."""
+        """Whether the readout can change when the patches are in another order."""
         return self.as_built.order_sensitive
 
     @abstractmethod
     def tokenize(self, images: Float[Tensor, "batch channel *frame height width"]) -> PatchSequence:
-        """Cut images into row-major patches and embed them, their absolute 2-D positions added by patch."""
+        """Cut images into row-major patches and embed them; absolute 2-D positions are added by patch."""
 
     @abstractmethod
     def encode(
@@ -259,8 +261,8 @@ class Backbone(nn.Module, Component, ABC):
         """Run the blocks ``start`` to ``stop`` (all to the end if None).
 
         Encoding in two parts equals encoding in one: the final norm belongs to the last block, and CLS and register
-        tokens are made before the first block and handed on as ``extra_tokens``. The backbone puts them where it wants
-        them in the sequence and takes them out again.
+        tokens are made before the first block and passed on as ``extra_tokens``. The backbone inserts them into the
+        sequence where it needs them and removes them again.
         """
 
     @abstractmethod
@@ -269,15 +271,15 @@ class Backbone(nn.Module, Component, ABC):
 
     @abstractmethod
     def reach(self, num_slots: int) -> Bool[Tensor, " slot"]:
-        """Which slots have a path to the readout. Where some have none, an order selects patches, too.
+        """Which slots have a path to the readout. If some have none, an order also selects patches.
 
-        A run compares it with the influence that it measures, and warns where the two contradict each other.
+        A run compares it with the measured influence, and warns if the two contradict each other.
         """
 
     def attention(self, sequence: PatchSequence) -> AttentionMaps | None:
-        """Which token looks at which when a sequence is encoded, padding at none but itself.
+        """Which token attends to which when a sequence is encoded; padding attends only to itself.
 
-        None, as here, where the blocks do not mix tokens by attention over the sequence, or the readout is no mean of
-        tokens.
+        None, the default, if the blocks do not mix tokens by attention over the sequence, or the readout is not a mean
+        of tokens.
         """
         return None

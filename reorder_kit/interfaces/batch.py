@@ -27,19 +27,19 @@ class Batch:
 
     Args:
         images: the images, or clips.
-        targets: those of the samples, as their kind collates them. After mixing images, shares of the classes.
-        kind: of the targets.
+        targets: the targets of the samples, as their kind collates them. After mixing images, shares of the classes.
+        kind: the kind of the targets.
         unreadable: the images that are missing from this batch.
-        content: height and width, pixels, of what stands in the top left corner of each image; the rest is padding.
+        content: height and width, in pixels, of the content in the top left corner of each image; the rest is padding.
             None if no image has padding.
-        seeds: of the samples, in memory of the CPU: what :meth:`random` draws from. Numbers from 0 if not given.
+        seeds: the seeds of the samples, in CPU memory, from which :meth:`random` draws; numbers from 0 if not given.
         views: further views of the same samples, in the same sequence, each with its own seeds.
-        prepared: what a task has made of the batch in ``prepare``, by name, such as masks or token ids; the first axis
-            is the batch.
-        findings: what was dropped, guessed or converted in reading the samples.
+        prepared: what a task has computed in ``prepare``, by name, such as masks or token ids; the first axis is the
+            batch.
+        findings: what was dropped, guessed or converted while reading the samples.
 
     Raises:
-        ValueError: if something has another number of rows than there are images.
+        ValueError: if the number of rows of a part differs from the number of images.
     """
 
     images: Float[Tensor, "batch channel *frame height width"]
@@ -65,7 +65,7 @@ class Batch:
         return self.images.shape[0]
 
     def take(self, index: Int[Tensor, " row"]) -> Batch:
-        """Some images with all that belongs to them, in the sequence of ``index``; without the findings of reading."""
+        """Some images with everything that belongs to them, in the sequence of ``index``, without findings."""
         index = index.to(self.images.device)
         return Batch(
             self.images[index],
@@ -79,28 +79,28 @@ class Batch:
         )
 
     def with_images(self, images: Float[Tensor, "batch channel *frame height width"]) -> Batch:
-        """The same samples with other images, such as negatives made of them."""
+        """The same samples with other images, such as negatives made from them."""
         return replace(self, images=images)
 
     def with_prepared(self, **tensors: Shaped[Tensor, "batch *rest"]) -> Batch:
-        """The same samples with more that a task has prepared."""
+        """The same samples with further tensors that a task has prepared."""
         return replace(self, prepared={**self.prepared, **tensors})
 
     def random(self, name: str, *shape: int) -> Float[Tensor, "batch *shape"]:
         """Uniform numbers in [0, 1) for each image, on the device of the images.
 
-        They depend on the image's seed, the name and the position alone: not on the other images, not on the device,
-        and not on what was drawn before. So tasks that use different names never draw the same numbers, and two orders
-        are compared on the same masks.
+        They depend only on the image's seed, the name and the position, not on the other images, the device, or
+        earlier draws. So tasks that use different names never draw the same numbers, and two orders are compared on
+        the same masks.
 
         Args:
             name: what they are for, such as ``"my-task/mask"``.
-            shape: of the numbers of one image.
+            shape: the shape of one image's numbers.
         """
         return uniform(self.seeds, name, shape, self.images.device)
 
     def to(self, device: torch.device | str) -> Batch:
-        """The batch on another device, where copying from pinned memory need not be waited for; seeds stay."""
+        """The batch on another device, without waiting for copies from pinned memory; seeds stay on the CPU."""
         return replace(
             self,
             images=self.images.to(device, non_blocking=True),
@@ -111,7 +111,7 @@ class Batch:
         )
 
     def pin_memory(self) -> Batch:
-        """The batch in memory that a GPU can copy from while the processor goes on; torch's loader asks for it."""
+        """The batch in memory from which a GPU can copy asynchronously; torch's loader calls this."""
         return replace(
             self,
             images=self.images.pin_memory(),

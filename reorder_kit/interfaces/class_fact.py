@@ -1,4 +1,4 @@
-"""What a class of a component says of itself in its attributes, so that the host can ask for it when a plugin loads."""
+"""What a component class declares in its attributes, so that the host can check it when a plugin loads."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ _MISSING = object()
 
 @dataclass(frozen=True)
 class ClassFact:
-    """An attribute that a class has to have.
+    """An attribute that a class must have.
 
     Args:
-        words: what it has to be, as after "has to be".
-        is_right: whether a value is that.
+        words: what it must be, in words that follow "must be".
+        is_right: whether a value is right.
     """
 
     words: str
@@ -30,17 +30,17 @@ WORDS = ClassFact("a few words", lambda value: isinstance(value, str) and bool(v
 
 
 def misfits_of_facts(component: type[Any], facts: Mapping[str, ClassFact]) -> Iterator[str]:
-    """What is missing or wrong, each as what follows the name of the component.
+    """What is missing or wrong, each in words that follow the name of the component.
 
-    A property is right: only an object tells its value.
+    A property always passes, because only an instance has its value.
 
     Args:
         component: the class.
-        facts: what it has to say, by the name of the attribute.
+        facts: what it must declare, by the name of the attribute.
     """
     for name, fact in facts.items():
         value = inspect.getattr_static(component, name, _MISSING)
         if value is _MISSING:
-            yield f"does not say {name}, which has to be {fact.words}"
+            yield f"does not say {name}, which must be {fact.words}"
         elif not hasattr(type(value), "__get__") and not fact.is_right(value):
-            yield f"says that {name} is {quoted(value)}; it has to be {fact.words}"
+            yield f"says that {name} is {quoted(value)}; it must be {fact.words}"

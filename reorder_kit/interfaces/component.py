@@ -15,15 +15,15 @@ from reorder_kit.interfaces.numbers import require_plain_number
 
 
 class ComponentOptions(pydantic.BaseModel):
-    """Options of a component, as written in a recipe. One that does not exist, or that means nothing, is an error."""
+    """Options of a component, as written in a recipe. An unknown or meaningless option is an error."""
 
-    # Validators are built at first use: the command line starts with the options of every component, and uses few.
+    # Validators are built at first use: the command line loads the options of every component, but uses few.
     model_config = pydantic.ConfigDict(
         extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False, defer_build=True
     )
 
     def unused(self) -> dict[str, str]:
-        """Options that mean nothing beside the others, and why: refused when given, left out when written down."""
+        """Options that mean nothing together with the others, and why: refused if given, omitted when written."""
         return {}
 
     @pydantic.field_validator("*", mode="before")
@@ -47,11 +47,11 @@ class ComponentOptions(pydantic.BaseModel):
 
 @dataclass(frozen=True)
 class Kind:
-    """What the components of an interface are called; everything that lists kinds of components derives from it.
+    """What the components of an interface are called; everything that lists kinds of components is derived from it.
 
     Args:
-        name: of one component, in lower case: ``order-learner``.
-        plural: of several: ``order-learners``.
+        name: the name of one component, in lower case: ``order-learner``.
+        plural: the name of several: ``order-learners``.
 
     >>> Kind("order-learner", "order-learners").hook
     'register_order_learners'
@@ -62,23 +62,23 @@ class Kind:
 
     @property
     def folder(self) -> str:
-        """Where in the package the built-in ones lie, one a file."""
+        """The folder of the package with the built-in ones, one per file."""
         return self.plural.replace("-", "_")
 
     @property
     def hook(self) -> str:
-        """The function with which a plugin registers its components; it returns a list of classes."""
+        """The function that registers a plugin's components; it returns a list of classes."""
         return f"register_{self.folder}"
 
 
 NAMES_ARE = (
-    "names are letters and digits with single - _ . between them, as in 'bottom-up', and no number, true, false or null"
+    "names are letters and digits with single - _ . between them, as in 'bottom-up', but no number, true, false or null"
 )
 _OTHER_WORDS = {"true", "false", "null"}
 
 
 def is_name(name: object) -> bool:
-    """Whether recipes and commands can say a name without quotes.
+    """Whether recipes and commands can use a name without quotes.
 
     >>> is_name("bottom-up"), is_name("MyOrder"), is_name("Bottom up"), is_name("1e3")
     (True, True, False, False)
@@ -89,7 +89,7 @@ def is_name(name: object) -> bool:
 
 
 def _is_number(text: str) -> bool:
-    """Whether YAML, of any version, may read a text as a number."""
+    """Whether any version of YAML may read a text as a number."""
     for read in (float, lambda digits: int(digits, 0)):
         try:
             read(text)
@@ -100,16 +100,16 @@ def _is_number(text: str) -> bool:
 
 
 class Component:
-    """Something a recipe, or an option of another component, can name.
+    """Something that a recipe, or an option of another component, can name.
 
     ``kind`` is set by each interface, the class that all components of a kind derive from.
 
-    ``class_facts`` are set by each interface, too: the attributes that a class has to have when its plugin is loaded.
+    ``class_facts`` are also set by each interface: the attributes that a class must have when its plugin is loaded.
 
-    ``name`` is what a recipe says; ``Options`` are the further keys it may give, each a pydantic field with a type, a
-    default where there is one, and a description.
+    ``name`` is its name in recipes; ``Options`` are the further keys that a recipe may give, each a pydantic field
+    with a type, an optional default, and a description.
 
-    ``deprecated`` says that a release will remove the component; whoever uses it is warned.
+    ``deprecated`` says that a release will remove the component; using it causes a warning.
     """
 
     kind: ClassVar[Kind]
@@ -120,10 +120,10 @@ class Component:
 
     @classmethod
     def deprecation(cls) -> str:
-        """A sentence about a deprecated component, which begins with its kind and name; empty for all others."""
+        """A sentence about a deprecated component that begins with its kind and name; empty for all others."""
         return f"{cls.kind.name} {cls.name!r} {cls.deprecated}" if cls.deprecated else ""
 
     @classmethod
     def declares(cls) -> dict[str, str]:
-        """What the class declares besides its options, in a few words each, for ``describe``."""
+        """What the class declares in addition to its options, in a few words each, for ``describe``."""
         return {}

@@ -1,4 +1,4 @@
-"""The interface of a control: what is changed to see whether a result comes from the order."""
+"""The interface of a control: one change that shows whether a result comes from the order."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ if TYPE_CHECKING:  # a task names its controls, so the interface of a task impor
     from reorder_kit.interfaces import Batch, Model
 
 Need = Literal["learner", "reward", "dynamic", "classes"]
-"""What a control may need of a run.
+"""What a control may need from a run.
 
-* ``learner``: an order-learner to be compared with.
+* ``learner``: an order-learner to compare with.
 * ``reward``: a learner that learns from the reward.
 * ``dynamic``: a policy whose order depends on the image.
-* ``classes``: targets that tell which classes an image has.
+* ``classes``: targets that say which classes an image has.
 """
 
 
 class Control(ABC):
-    """A run with one thing changed, whose result is compared with that of the run itself.
+    """A run with one thing changed, whose result is compared with the run's own.
 
-    A recipe names it in ``controls``. A task hands over its own in ``Task.controls``; a control has no options.
+    A recipe names it in ``controls``. A task adds its own in ``Task.controls``. A control has no options.
 
-    A control says of itself:
+    A control declares:
 
-    * ``name``: what a recipe says.
-    * ``words``: what it is, in a few words that may follow "with", for reports and tables.
-    * ``needs``: what the run must have, or the recipe is refused.
+    * ``name``: its name in recipes.
+    * ``words``: what it is, in a few words that can follow "with", for reports and tables.
+    * ``needs``: what the run must have; otherwise the recipe is refused.
     """
 
     name: str
@@ -46,7 +46,7 @@ class Control(ABC):
         """The words for a run.
 
         Args:
-            is_consensus: whether each image of the run has its own order, and what counts as its order is a consensus.
+            is_consensus: whether each image of the run has its own order, so that the run's order is a consensus.
         """
         return self.words
 
@@ -62,7 +62,7 @@ class Control(ABC):
 
 
 class TrainedControl(Control):
-    """A control that is trained alongside, with the same schedule and seed."""
+    """A control that is trained as well, with the same schedule and seed."""
 
     @abstractmethod
     def recipe(self, content: Mapping[str, Any], learned_order: str) -> dict[str, Any]:
@@ -75,32 +75,32 @@ class TrainedControl(Control):
 
 
 class InRunControl(TrainedControl):
-    """A control that replaces the thing under test inside a run; a recipe can name it in ``order.control`` as well.
+    """A control that replaces the thing under test inside a run; a recipe can also name it in ``order.control``.
 
-    It may replace the starting order, the policy, or the reward; each stays as it is by default.
+    It may replace the starting order, the policy, or the reward; by default, each is kept.
     """
 
     def recipe(self, content: Mapping[str, Any], learned_order: str) -> dict[str, Any]:
-        """The recipe under this control, without a learner where the control leaves it nothing to learn."""
+        """The recipe under this control, without a learner if the control leaves it nothing to learn."""
         learner = {} if self.keeps_learner else {"learner": None}
         return {**content, "order": {**content["order"], **learner, "control": self.name}}
 
     @property
     def keeps_learner(self) -> bool:
-        """Whether the recipe's learner still learns: not where the control has a policy of its own."""
+        """Whether the recipe's learner still learns: not if the control has its own policy."""
         return type(self).policy is InRunControl.policy
 
     def starting_order(self, grid: Grid, seed: int) -> Order | None:
-        """The order to start from; None for that of the recipe.
+        """The order to start from; None for the recipe's start.
 
         Args:
-            grid: of the patches.
-            seed: of the run.
+            grid: the grid of the patches.
+            seed: the run's seed.
         """
         return None
 
     def policy(self, start: Order) -> Policy | None:
-        """What proposes orders in the learner's place; None keeps the learner."""
+        """The policy that replaces the learner's; None keeps the learner."""
         return None
 
     def reward(self, reward: Float[Tensor, " batch"]) -> Float[Tensor, " batch"]:
@@ -111,12 +111,12 @@ class InRunControl(TrainedControl):
 class EvaluatedControl(Control):
     """A control without training: the run's own model is evaluated on test images with another model or batch.
 
-    The images come in random batches, so that any two of a batch are two random images of the split. The run itself is
+    The images come in random batches, so any two images of a batch are a random pair from the split. The run itself is
     evaluated on the same images, and the two results are compared.
     """
 
     def comparable(self, batch: Batch, classes: Sequence[str]) -> Batch:
-        """The images about which it can say something; the others count on neither side.
+        """The images that it applies to; the others count on neither side.
 
         Args:
             batch: test images, prepared as for a step.

@@ -21,13 +21,13 @@ _MANTISSA = 24
 def uniform(
     seeds: Int[Tensor, " sample"], name: str, shape: Sequence[int], device: torch.device | str
 ) -> Float[Tensor, "sample *shape"]:
-    """Uniform numbers in [0, 1), the same on every device and whichever samples stand beside each other.
+    """Uniform numbers in [0, 1), the same on every device and for any composition of the batch.
 
     Args:
-        seeds: of the samples.
+        seeds: the seeds of the samples.
         name: what the numbers are for; different names give unrelated numbers.
-        shape: of the numbers of a sample.
-        device: where they are made.
+        shape: the shape of a sample's numbers.
+        device: where they are generated.
     """
     keys = _mixed(seeds.to(device=device, dtype=torch.int64) ^ _hash(name))
     positions = torch.arange(1, math.prod(shape) + 1, device=device)
@@ -49,5 +49,5 @@ def _mixed(state: Int[Tensor, "*any"]) -> Int[Tensor, "*any"]:
 
 
 def _shifted(bits: Int[Tensor, "*any"], by: int) -> Int[Tensor, "*any"]:
-    """Shift to the right as unsigned numbers are: torch's own shift keeps the sign."""
+    """An unsigned right shift; torch's own shift keeps the sign."""
     return (bits >> by).bitwise_and_((1 << (64 - by)) - 1)

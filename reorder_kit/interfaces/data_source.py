@@ -28,12 +28,12 @@ class Sample(NamedTuple):
     """One image, or one clip, and its target.
 
     Args:
-        image: what the model sees: (channel, height, width), or (channel, frame, height, width) of a clip.
-        target: what it shall say, as the target kind of the source describes it; see
+        image: what the model sees: (channel, height, width), or (channel, frame, height, width) for a clip.
+        target: the desired output, as described by the target kind of the source; see
             :mod:`reorder_kit.interfaces.target_kinds`.
-        content: height and width, pixels, of what stands in the top left corner of the image; the rest is padding. None
-            if there is no padding.
-        findings: what was dropped, guessed or converted in reading it, each with the name of the sample.
+        content: height and width, in pixels, of the content in the top left corner of the image; the rest is padding.
+            None if there is no padding.
+        findings: what was dropped, guessed or converted while reading it, each with the name of the sample.
     """
 
     image: Float[Tensor, "channel *frame height width"]
@@ -43,7 +43,7 @@ class Sample(NamedTuple):
 
 
 class Unreadable(NamedTuple):
-    """An image that could not be read. A run reports it and goes on, up to a limit."""
+    """An image that could not be read. A run reports it and continues, up to a limit."""
 
     path: str
     reason: str
@@ -51,13 +51,13 @@ class Unreadable(NamedTuple):
 
 @runtime_checkable
 class SampleSet(Protocol):
-    """Samples by number, as torch's map-style data sets. Random augmentation draws from torch's global generator.
+    """Samples by number, like torch's map-style data sets. Random augmentation draws from torch's global generator.
 
-    A set may also be one that :class:`HasViews`, and one that :class:`HasTargets`.
+    A set may also implement :class:`HasViews` and :class:`HasTargets`.
     """
 
     def __len__(self) -> int:
-        """Samples."""
+        """Number of samples."""
         ...
 
     def __getitem__(self, index: int) -> Sample | Unreadable:
@@ -67,14 +67,14 @@ class SampleSet(Protocol):
 
 @runtime_checkable
 class HasViews(Protocol):
-    """A set that can draw further views of a sample, for tasks that compare several.
+    """A set that can draw further views of a sample, for tasks that compare several views.
 
-    A training set without it is asked for the sample itself again, with other random numbers. An evaluation set without
-    it offers no views.
+    From a training set without it, the sample itself is read again, with other random numbers. An evaluation set
+    without it offers no views.
     """
 
     def view(self, index: int) -> Sample | Unreadable:
-        """A further view: the same sample under the training transform, in validation and test, too.
+        """A further view: the same sample under the training transform, also in validation and test.
 
         Random numbers come from torch's global generator.
         """
@@ -86,13 +86,13 @@ class HasTargets(Protocol):
     """A set that knows its targets without decoding images, so that a task can read all of them before training."""
 
     def target(self, index: int) -> Any | Unreadable:
-        """The target that the sample of this number has."""
+        """The target of the sample with this number."""
         ...
 
 
 @runtime_checkable
 class HasIdentities(Protocol):
-    """A set that tells its samples apart, so that a run can write down which it used, and use them again."""
+    """A set that identifies its samples, so that a run can record which it used, and use them again."""
 
     def identity(self, index: int) -> Identity:
         """The name of the sample, and what identifies its image."""
@@ -107,9 +107,9 @@ class DataSplits:
         image: the shape of every image.
         classes: names of the classes, by number.
         train: augmented training samples.
-        validation: samples on which anything is chosen that needs choosing.
-        test: samples that are looked at once, at the end.
-        findings: what was dropped, guessed or converted in opening the data.
+        validation: samples on which every choice is made.
+        test: samples that are used once, at the end.
+        findings: what was dropped, guessed or converted while opening the data.
     """
 
     image: ImageShape
@@ -157,15 +157,15 @@ class DataSource(Component, ABC):
         def register_data_sources():
             return [BrightHalf]
 
-    A source whose images are labelled in several ways names all of them in ``target_kinds``, and gives its samples the
-    targets of ``self.target_kind``: the first of the task's kinds that the source has. A source that knows the shape of
-    its images from its options says so with ``image``.
+    A source whose images are labeled in several ways lists all of them in ``target_kinds``, and gives its samples
+    targets of ``self.target_kind``: the first of the task's kinds that the source has. A source that knows the shape
+    of its images from its options declares it with ``image``.
 
     Args:
         options: the options of the recipe; the defaults if not given.
         target_kind: one of ``target_kinds``; the first if not given.
-        recorded: the splits of a run that is reopened. A source that sets images aside by itself deals them as they
-            were then; that the opened splits are those is checked in any case. None where nothing was recorded.
+        recorded: the splits of a run that is reopened. A source that draws its own splits then splits images as
+            recorded; the opened splits are compared with the record in any case. None if nothing was recorded.
     """
 
     kind = Kind("data-source", "data-sources")
@@ -184,21 +184,21 @@ class DataSource(Component, ABC):
 
     @classmethod
     def declares(cls) -> dict[str, str]:
-        """The kinds of targets that it has."""
+        """Its kinds of targets."""
         return {"target kinds": ", ".join(map(str, cls.target_kinds))}
 
     @property
     def downloads(self) -> str | None:
-        """What :meth:`open` may fetch from elsewhere, and where to, in a few words; None if it fetches nothing.
+        """What :meth:`open` may download, and where to, in a few words; None if it downloads nothing.
 
-        Whoever opens the run of somebody else is asked before anything is fetched.
+        Anyone who opens another person's run is asked before anything is downloaded.
         """
         return None
 
     def without_downloads(self) -> Self:
-        """The same source, but :meth:`open` fetches nothing, and writes into no folder that its options name.
+        """The same source, but :meth:`open` downloads nothing, and does not write into folders that its options name.
 
-        What is not there is an error then. It is itself by default.
+        Missing data is then an error. By default, the source itself.
         """
         return self
 
@@ -208,7 +208,7 @@ class DataSource(Component, ABC):
         return False
 
     def recalling(self, recorded: RecordedSplits | None) -> Self:
-        """The same source, which deals images as they were dealt when a run began."""
+        """The same source, which splits images as they were split when a run began."""
         source = copy(self)
         source.recorded = recorded
         return source
@@ -217,7 +217,7 @@ class DataSource(Component, ABC):
     def image(self) -> ImageShape | None:
         """The shape of the images, as :meth:`open` will give it, without opening anything.
 
-        None where only the data tells.
+        None if it is known only from the data.
         """
         return None
 
@@ -226,17 +226,17 @@ class DataSource(Component, ABC):
         """Find the data and split it.
 
         Args:
-            seed: of the run. What a source sets aside by itself should be the same for every seed, or two runs are
-                measured on different images; those of the package have an option ``split_seed``.
+            seed: the run's seed. Splits that a source draws itself should be the same for every seed; otherwise two
+                runs are measured on different images. Sources of the package have an option ``split_seed``.
 
         Raises:
-            ReorderKitError: if the data is not there, naming where it was looked for.
+            ReorderKitError: if the data is missing; the message says where it was expected.
         """
 
     def preparation(self, image: ImageShape) -> Preparation | None:
-        """What :meth:`open` does to a test image, for images that do not belong to the data; None if that is not known.
+        """What :meth:`open` does to a test image, for images outside the data; None if that is not known.
 
-        ``reorder-kit predict`` asks for it. The data may be gone: nothing of it is opened, and nothing is fetched.
+        ``reorder-kit predict`` uses it. The data may be gone, so none of it is opened, and nothing is downloaded.
 
         Args:
             image: the shape of the images that the model was trained on.
@@ -244,5 +244,5 @@ class DataSource(Component, ABC):
         return None
 
     def hidden_order(self) -> Order | None:
-        """The order whose neighbours decide the targets, for reports; None if the images were not made by one."""
+        """The order whose neighbors decide the targets, for reports; None if the images were not made with one."""
         return None

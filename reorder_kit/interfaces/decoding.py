@@ -7,7 +7,7 @@ from dataclasses import dataclass
 WHITE = (255, 255, 255)
 
 MOST_PIXELS = 2**27
-"""Decoding so many takes about 1 GB in every process that loads images: 4 bytes each in Pillow, and 3 in the tensor."""
+"""Decoding this many takes about 1 GB in every process that loads images: 4 bytes each in Pillow, 3 in the tensor."""
 
 
 @dataclass(frozen=True)
@@ -16,11 +16,11 @@ class Decoding:
 
     Args:
         channels: 3 for color, 1 for gray.
-        bit_depth: how many of the 16 bits of a 16-bit image are used.
-        background: red, green and blue of what transparent images are laid on.
+        bit_depth: how many bits of a 16-bit image are used.
+        background: red, green and blue of the background of transparent images.
         most_pixels: larger images and masks are not decoded.
-        least_side: JPEGs may be decoded at a half, a quarter or an eighth of their size as long as both sides keep so
-            many pixels; None decodes all of it.
+        least_side: JPEGs may be decoded at a half, a quarter or an eighth of their size as long as both sides keep this
+            many pixels; None decodes at full size.
     """
 
     channels: int

@@ -12,15 +12,15 @@ from reorder_kit.errors import ReorderKitError, quoted
 class Deprecation:
     """Something still works, but a release will remove it.
 
-    A component carries one: ``deprecated = Deprecation(instead="ordering boustrophedon", removed_in="0.3")``. A hook
-    has one in its specification: ``@hookspec(warn_on_impl=ReorderKitWarning(str(Deprecation(...))))``.
+    A component sets ``deprecated = Deprecation(instead="ordering boustrophedon", removed_in="0.3")``. A hook has one in
+    its specification: ``@hookspec(warn_on_impl=ReorderKitWarning(str(Deprecation(...))))``.
 
     Args:
-        instead: what to use.
-        removed_in: the release, of the package that it comes with, that will not have it.
+        instead: what to use instead.
+        removed_in: the release of its package that will no longer have it.
 
     Raises:
-        ReorderKitError: if it says neither.
+        ReorderKitError: if either is missing or malformed.
 
     >>> str(Deprecation(instead="ordering boustrophedon", removed_in="0.3"))
     'is deprecated and will be removed in release 0.3; use ordering boustrophedon instead'

@@ -1,4 +1,4 @@
-"""Lengths within a run: a number of epochs, or a share of all of them."""
+"""Lengths within a run: a number of epochs, or a share of all epochs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _PRECISION = 0.005
 class ShareOfRun:
     """A share of the epochs of a run, whatever their number.
 
-    A share is as exact as it is written, to a hundredth of a percent: 1.67% of 60 epochs are 1 epoch.
+    A share is as precise as written, to a hundredth of a percent: 1.67% of 60 epochs is 1 epoch.
 
     >>> str(ShareOfRun(12.5)), ShareOfRun(12.5).of(60), ShareOfRun(1.67).of(60)
     ('12.5%', 7.5, 1.0)
@@ -38,13 +38,15 @@ class ShareOfRun:
         """Read ``10%``.
 
         Raises:
-            ValueError: if it is no share of a run.
+            ValueError: if it is not a share of a run.
         """
         if not re.match(_PERCENTAGE, text):
-            raise ValueError(f"give a number of epochs, as 6, or a share of the run, as 10%, not {quoted(text)}")
+            raise ValueError(
+                f"give a number of epochs, such as 6, or a share of the run, such as 10%, not {quoted(text)}"
+            )
         percent = float(text.removesuffix("%"))
         if text.startswith("-") or percent > 100:
-            raise ValueError(f"a share of the run is from 0% to 100%, not {quoted(text)}")
+            raise ValueError(f"a share of the run must be from 0% to 100%, not {quoted(text)}")
         if not re.match(_PATTERN, text):
             raise ValueError(f"a share of the run has at most two decimals, not {quoted(text)}")
         return cls(percent)
@@ -53,7 +55,7 @@ class ShareOfRun:
         return f"{self.percent:g}%"
 
     def of(self, run: float) -> float:
-        """So many of the epochs of a run; a whole number where that is within the precision of the share."""
+        """The number of epochs in a run; a whole number if that is within the precision of the share."""
         epochs = self.percent * run / 100
         whole = round(epochs)
         return float(whole) if whole and abs(epochs - whole) <= _PRECISION / 100 * run else epochs
@@ -84,10 +86,10 @@ Epochs = Annotated[
 
 
 def epochs_in(length: float | ShareOfRun, run: float) -> float:
-    """The epochs that a length comes to.
+    """The number of epochs in a length.
 
     Args:
-        length: as an option has it.
+        length: the value of an option.
         run: epochs of the whole run.
     """
     return length.of(run) if isinstance(length, ShareOfRun) else length

@@ -1,4 +1,4 @@
-"""What a model gives a task: features, and what the head makes of them."""
+"""What a model gives a task: features, and the output of the head."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ class Features:
 
     Args:
         encoded: the backbone's output, in slots.
-        moves: all that was applied to the patches, first to last: the policy's proposals, and the order that kept some
-            patches where a task asked for it.
-        proposals: the policy's own, one for each of its blocks, as it returned them.
+        moves: everything that was applied to the patches, first to last: the policy's proposals, and the order that
+            kept some patches if a task asked for it.
+        proposals: the policy's proposals, one for each of its blocks, as it returned them.
         backbone: where the features come from.
-        image_size: height and width of the images, pixels.
-        content: height and width, pixels, of each image without its padding; None if no image has padding.
+        image_size: height and width of the images, in pixels.
+        content: height and width, in pixels, of each image without its padding; None if no image has padding.
     """
 
     encoded: Encoded
@@ -38,7 +38,7 @@ class Features:
 
     @property
     def order(self) -> Order:
-        """The composed order: which patch of the image stands in each slot after the last move."""
+        """The composed order: which patch of the image is in each slot after the last move."""
         order = self.moves[0].order
         for move in self.moves[1:]:
             order = order.compose(move.order)
@@ -48,7 +48,7 @@ class Features:
         """The readout of the backbone: one vector for each image.
 
         Raises:
-            ComponentError: if the backbone gives something else.
+            ComponentError: if the backbone returns something else.
         """
         readout: Any = self.backbone.summarize(self.encoded)
         expected = (self.encoded.sequence.batch, self.backbone.as_built.dim)
@@ -64,7 +64,7 @@ class Features:
         return replace(sequence, order=self._order_on(sequence))
 
     def patches(self) -> PatchSequence:
-        """The last level in row-major places again, on its own grid. Padding and dropped patches are marked invalid."""
+        """The last level, restored to row-major order on its own grid. Padding and dropped patches are invalid."""
         if self.encoded.levels:
             return self.pyramid()[-1]
         sequence = self.encoded.sequence
@@ -73,7 +73,7 @@ class Features:
         return sequence
 
     def pyramid(self) -> tuple[PatchSequence, ...]:
-        """Every level in row-major places, finest first; a single one where the backbone has no levels."""
+        """Every level in row-major order, finest first; a single one if the backbone has no levels."""
         if not self.encoded.levels:
             return (self.patches(),)
         return tuple(Proposal(self._order_on(level)).restore(level) for level in self.encoded.levels)
@@ -88,11 +88,11 @@ class Features:
 
 @dataclass(frozen=True)
 class ModelOutput:
-    """What a pass through the model gives.
+    """The result of a pass through the model.
 
     Args:
-        outputs: what the head made.
-        features: what the head looked at.
+        outputs: the output of the head.
+        features: the input of the head.
     """
 
     outputs: Any

@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that was dropped, guessed or converted, counted.
+    """Something that was dropped, guessed or converted, with its count.
 
     >>> print(Finding("turned upright by their EXIF orientation", 3, "cats/7.jpg"))
     turned upright by their EXIF orientation: 3, such as cats/7.jpg
 
     Args:
-        what: it was, in words that go on with a colon and a number; the same words for the same thing.
+        what: what it was, in words that a colon and a number follow; the same words for the same thing.
         count: how often.
         example: the name of one file or record.
     """
@@ -28,7 +28,7 @@ class Finding:
 
 
 def merged(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """One finding for each thing, the counts added up, with the first example.
+    """One finding for each thing, with the sum of the counts and the first example.
 
     >>> merged([Finding("dropped", 1, "a"), Finding("turned", 1, "b"), Finding("dropped", 2, "c")])
     (Finding(what='dropped', count=3, example='a'), Finding(what='turned', count=1, example='b'))

@@ -18,7 +18,7 @@ _is_alone: ContextVar[bool] = ContextVar("is_alone", default=False)
 
 @contextmanager
 def alone() -> Iterator[None]:
-    """What runs here runs on one process, or on the same images on all of them: there is nothing to gather."""
+    """For code that runs on one process, or on the same images on all of them: there is nothing to gather."""
     token = _is_alone.set(True)
     try:
         yield
@@ -27,16 +27,16 @@ def alone() -> Iterator[None]:
 
 
 def gather_images(x: Shaped[Tensor, "image *rest"]) -> tuple[Shaped[Tensor, "all_images *rest"], slice]:
-    """The rows of all processes, with gradient, and which of them are this process's own.
+    """The rows of all processes, with gradients, and which of them are this process's own.
 
-    Processes may hold different numbers of rows, or none. Every process has to call it, and where there is a gradient,
-    every process has to use the rows in its loss. On one process, and where influence, pictures or a prior look at
-    images alone, ``x`` itself.
+    Processes may hold different numbers of rows, or none. Every process has to call it, and if there is a gradient,
+    every process has to use the rows in its loss. On a single process, and when influence, pictures or a prior look
+    at images on one process, it returns ``x`` itself.
 
-    The gradient that reaches ``x`` is the sum of those that all processes have with respect to its rows. So where each
-    process's loss is the mean over its own rows (``mine``), each compared with all rows, and data parallelism averages
-    the gradients over processes, as it does here, the parameters get the gradient of the mean of the processes' losses.
-    With equally many rows each, that is the mean over all rows.
+    The gradient of ``x`` is the sum over all processes of the gradients of its rows. So if each process's loss is the
+    mean over its own rows (``mine``), each compared with all rows, and data parallelism averages gradients over
+    processes, as it does here, the parameters get the gradient of the mean of the processes' losses. If all have
+    equally many rows, that is the mean over all rows.
 
     >>> gather_images(torch.tensor([1.0, 2.0]))
     (tensor([1., 2.]), slice(0, 2, None))
@@ -65,7 +65,7 @@ def _sizes(x: Tensor) -> list[int]:
 
 
 class _Gather(torch.autograd.Function):
-    """Padded to the longest on the way, since collectives need equal shapes."""
+    """Gathers rows padded to the largest number, because collectives need equal shapes."""
 
     @staticmethod
     def forward(context: Any, x: Tensor, sizes: list[int]) -> Tensor:

@@ -7,15 +7,15 @@ from abc import ABC, abstractmethod
 from typing import NamedTuple
 
 ENDS_BYTES = 4096
-"""Read at the start and at the end. Image files that differ hardly ever have both, and their size, in common."""
+"""Read at the start and at the end. Different image files hardly ever share both, and their size."""
 
 
 class Stored(NamedTuple):
     """How an image is stored.
 
     Args:
-        size: of its file, bytes.
-        file: the same for every path that leads to its file, and different for other files; None where it is none.
+        size: the size of its file, in bytes.
+        file: the same for every path to its file, and different for other files; None if it is not a file.
     """
 
     size: int
@@ -23,25 +23,25 @@ class Stored(NamedTuple):
 
 
 class Identity(ABC):
-    """What a sample is called wherever the data lies, and what tells its image from others."""
+    """The name of a sample, wherever the data is stored, and what distinguishes its image from others."""
 
     @property
     @abstractmethod
     def name(self) -> str:
-        """The path from the root of the data, or the number of a row; no other sample of the source is called so."""
+        """The path from the root of the data, or the number of a row; unique within the source."""
 
     @abstractmethod
     def encoded(self) -> bytes:
-        """The whole file of the image.
+        """The image's whole file.
 
         Raises:
             OSError: if it cannot be read.
         """
 
     def stored(self) -> Stored | None:
-        """How its image is stored, as far as can be told without reading it; None if that is not known.
+        """How its image is stored, known without reading it; None if that is not known.
 
-        Of data too large to read all of it, images are compared by this.
+        Images of large data sets, which are not read in full, are compared by this.
         """
         return None
 
@@ -55,7 +55,7 @@ class Identity(ABC):
 
 
 def digest_of(size: int, ends: bytes) -> str:
-    """A size in bytes, and a hash of what stands at both ends of a file.
+    """A size in bytes, and a hash of both ends of a file.
 
     >>> digest_of(3, b"abc")
     '3-d8bb14d833d59559'

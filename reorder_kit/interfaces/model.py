@@ -17,10 +17,10 @@ from reorder_kit.orders.proposal import Proposal
 
 @runtime_checkable
 class Model(Protocol):
-    """Tokenize, order, encode, head. While training the policy proposes; otherwise its best order is used.
+    """Tokenize, order, encode, head. In training the policy proposes; otherwise its best order is used.
 
-    ``backbone``, ``head`` and ``state`` are there for their parameters: a task that called them itself would skip the
-    orders before later blocks.
+    Use ``backbone``, ``head`` and ``state`` only for their parameters: a task that calls them directly skips the orders
+    before later blocks.
     """
 
     training: bool
@@ -42,8 +42,8 @@ class Model(Protocol):
 
         Args:
             batch: the images.
-            keep: which row-major patches the backbone sees, equally many of each image; None for all. Hidden ones reach
-                the policy as zeros marked invalid, and are dropped after its first order.
+            keep: which row-major patches the backbone sees, equally many in each image; None for all. The policy sees
+                hidden ones as zeros marked invalid, and they are dropped after its first order.
         """
         ...
 
@@ -51,8 +51,8 @@ class Model(Protocol):
         """The same model, reading in these orders: proposals (one for each block), one order, or another policy.
 
         Args:
-            orders: what to read in.
-            sample: of a policy: what it proposes, as in training, instead of its best order.
+            orders: the orders to read in.
+            sample: for a policy, use its proposals, as in training, instead of its best order.
         """
         ...
 

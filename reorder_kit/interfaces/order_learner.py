@@ -24,7 +24,7 @@ from reorder_kit.orders.order import Order
 from reorder_kit.orders.proposal import Proposal
 from reorder_kit.orders.sequence import PatchSequence
 
-if TYPE_CHECKING:  # a task, for its part, checks policies
+if TYPE_CHECKING:  # the interface of a task imports this file, to check policies
     from reorder_kit.interfaces.task import Task
 
 
@@ -34,9 +34,9 @@ class LearnerContext:
 
     Args:
         start: the static order to start from.
-        grid: the grid of patches; of a hierarchical backbone, the finest.
+        grid: the grid of patches; for a hierarchical backbone, the finest.
         dim: width of a patch's embedding on that grid, for policies that look at the image.
-        depth: blocks of the backbone, before each of which a policy can order.
+        depth: number of blocks of the backbone; a policy can order before each.
         target_kind: the targets of the task, for policies that look at them while they learn.
         classes: names of the classes, by number.
     """
@@ -53,13 +53,13 @@ class Evaluate(Protocol):
     """Tries proposals on the images of a training step."""
 
     def __call__(self, proposal: Proposal | Sequence[Proposal], images: int | None = None) -> Float[Tensor, " image"]:
-        """The reward of each image, without gradient and without dropout, the images of all processes in one line.
+        """The reward of each image, without gradient or dropout, over the images of all processes.
 
-        The images are the same at every call of a step, so that two candidates can be compared image by image.
+        The images are the same at every call within a step, so that two candidates can be compared image by image.
 
         Args:
-            proposal: what to try; the same on every process. Several are one for each block.
-            images: use the first so many images of each process only; None for all, also where there are fewer.
+            proposal: what to try; the same on every process. If several, one for each block.
+            images: use only this many images of each process, or all if there are fewer; None for all.
         """
         ...
 
@@ -67,22 +67,22 @@ class Evaluate(Protocol):
 class Policy(nn.Module, ABC):
     """The trainable module that proposes orders. All its state is in parameters and buffers.
 
-    :meth:`advance` comes before every other use, also after weights were loaded. A policy says of itself:
+    :meth:`advance` comes before every other use, also after weights were loaded. A policy declares:
 
     * ``is_static``: whether its best order never depends on the images. ``best_order(None)`` of a policy that looks at
       them raises a :class:`~reorder_kit.errors.ReorderKitError`.
-    * ``blocks``: the blocks before which it orders. Before a later one than 0, an order indexes the slots that the
-      block is given (``sequence.num_slots``), and is the identity until something has been learned. These may be fewer
-      than it had before block 0: a task that hides patches keeps some of the slots only.
+    * ``blocks``: the blocks before which it orders. Before blocks after block 0, an order indexes the slots of that
+      block's input (``sequence.num_slots``), and is the identity until something has been learned. There may be fewer
+      slots than before block 0, because a task that hides patches keeps only some of them.
     * ``repeats``: how many times the step runs on one batch, with new proposals each time. It may change when the
       policy advances.
-    * ``mixes``: whether a slot may hold a mixture of patches while it searches.
+    * ``mixes``: whether a slot may hold a mixture of patches during the search.
     * ``needs``: what it looks at beyond patches. ``{"pixels"}`` for ``sequence.pixels``.
     * ``may_leave_out``: whether its orders may have fewer slots than there are patches. Set for a policy that starts
       from a partial order.
 
-    What it proposes is checked where it is applied: an order of whole numbers in the shape ``(slot)``,
-    ``(group, slot)`` or ``(batch, slot)``, every patch at most once, and none missing unless ``may_leave_out``.
+    Its proposals are checked where they are applied: an order of whole numbers of shape ``(slot)``, ``(group, slot)``
+    or ``(batch, slot)``, with every patch at most once, and none missing unless ``may_leave_out``.
 
     ``phase`` and ``search_done`` are those of the step it has advanced to.
     """
@@ -94,7 +94,7 @@ class Policy(nn.Module, ABC):
     needs: frozenset[str] = frozenset()
     may_leave_out: bool = False
     built_by: tuple[str, str] | None = None
-    """The kind and the name of what built it, for messages; set by the framework."""
+    """The kind and name of the component that built it, for messages; set by the framework."""
     phase: Phase = "search"
     search_done: float = 0.0
 
@@ -102,43 +102,43 @@ class Policy(nn.Module, ABC):
     def propose(self, sequence: PatchSequence, block: int = 0) -> Proposal:
         """Propose an order for this batch, in a training step.
 
-        Called once for every block and pass; what is drawn at random has to differ from call to call.
+        Called once for every block and pass; random draws must differ from call to call.
         """
 
     @abstractmethod
     def best_order(self, sequence: PatchSequence | None = None, block: int = 0) -> Order:
-        """The hard order that a trained model uses. That of an untrained policy is the starting order."""
+        """The hard order that a trained model uses. For an untrained policy, the starting order."""
 
     def advance(self, progress: Progress) -> None:
-        """Move to a step. Extend it to move schedules, and to seed what draws at random with ``progress.stream``.
+        """Move to a step. Extend it to advance schedules, and to seed random draws with ``progress.stream``.
 
-        It can be called twice with the same step.
+        It may be called twice with the same step.
         """
         self.phase, self.search_done = progress.phase, progress.share
 
     @abstractmethod
     def build_optimizer(self) -> torch.optim.Optimizer | None:
-        """The optimizer of the policy's own parameters; None if it has none. They never decay."""
+        """The optimizer of the policy's own parameters; None if it has none. They have no weight decay."""
 
     def search(self, evaluate: Evaluate) -> None:
-        """Try proposals on the images of a step, before its training pass; called at every step after ``advance``.
+        """Try proposals on the images of a step, before its training pass; called in every step after ``advance``.
 
         Every process has to try the same proposals: draw them from ``progress.shared_stream``.
         """
         return
 
     def loss(self, passes: Sequence[Pass], batch: Batch | None = None) -> Float[Tensor, ""]:
-        """What is added to the task's loss. Zero for a policy that learns through its soft permutation alone.
+        """A term added to the task's loss. Zero for a policy that learns only through its soft permutation.
 
         Args:
             passes: all passes of the first repeat of the step, then those of the next. Compare rewards only between
-                the same pass of different repeats or groups: different passes earn different rewards in any order.
+                the same pass of different repeats or groups: different passes earn different rewards in every order.
             batch: the batch, for policies that look at its targets.
         """
         return passes[0].reward.new_zeros(())
 
     def reset_baselines(self) -> None:
-        """Forget running means of rewards and remembered samples: the weights now train on another run's rewards."""
+        """Forget running means of rewards and stored samples: the weights now train on another run's rewards."""
         return
 
     def metrics(self) -> dict[str, float]:
@@ -149,7 +149,7 @@ class Policy(nn.Module, ABC):
 class OrderLearner(Component, ABC):
     """A way of learning an order while the model trains.
 
-    A complete plugin, a learner that swaps two patches at random and keeps what the reward likes::
+    A complete plugin, a learner that swaps two patches at random and keeps swaps that the reward favors::
 
         import torch
         from pydantic import Field
@@ -205,15 +205,15 @@ class OrderLearner(Component, ABC):
         def register_order_learners():
             return [Swaps]
 
-    A learner says of itself:
+    A learner declares:
 
-    * ``uses_reward``: whether it learns from the reward; if not, a null-reward control would control nothing.
-    * ``extra_passes``: what its search costs besides the training pass.
+    * ``uses_reward``: whether it learns from the reward; if not, a null-reward control has no effect.
+    * ``extra_passes``: the cost of its search in addition to the training pass.
     * ``is_rule``: whether it learns nothing: its orders are a fixed function of images, start and step. Only
-      then may its order before the first step be another one than the start.
+      then may its order before the first step differ from the start.
     * ``takes_partial_start``: whether it can start from an order that leaves patches out; if not, such a start is
       refused.
-    * ``phases``: which part of a run it searches, and whether trials judge what it found.
+    * ``phases``: in which part of a run it searches, and whether trials judge what it found.
 
     Args:
         options: the options of the recipe; the defaults if not given.
@@ -235,23 +235,23 @@ class OrderLearner(Component, ABC):
         return {"uses the reward": "yes" if cls.uses_reward else "no", **rule}
 
     def phases(self, epochs: float) -> Phases:
-        """When it searches in a run of that many epochs: from the first step to the last, if nothing else is said."""
+        """When it searches in a run of that many epochs; by default, from the first step to the last."""
         return Phases(warmup_epochs=0.0, search_epochs=epochs)
 
     def searching(self, phases: Phases) -> OrderLearner:
-        """The learner in a training that is a search alone, with the phases written into its options, if it has some.
+        """The learner in a training that is only a search, with the phases written into its options if it has them.
 
         Args:
-            phases: those of that training.
+            phases: the phases of that training.
         """
         return self
 
     def adapted_to(self, task: Task) -> OrderLearner:
-        """The learner for a task, where its defaults depend on it. Options that a recipe gives stay."""
+        """The learner with defaults that suit a task. Options that a recipe gives are kept."""
         return self
 
     def extra_passes(self, batch: int) -> float:
-        """Forward passes of a batch for evaluations, of a step of the search, on average, where none is left out.
+        """The mean number of forward passes of a batch for evaluations, in a step of the search that omits none.
 
         Args:
             batch: images in a batch.

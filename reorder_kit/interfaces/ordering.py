@@ -17,7 +17,7 @@ from reorder_kit.orders.order import Order
 
 
 class OrderingOptions(ComponentOptions):
-    """What every ordering takes; done in this sequence: transpose, flip, reverse."""
+    """Options of every ordering, applied in this sequence: transpose, flip, reverse."""
 
     transpose: bool = Field(False, description="follow the rule on the transposed grid")
     flip: Literal["none", "horizontal", "vertical", "both"] = Field("none", description="mirror the cells of the grid")
@@ -44,8 +44,8 @@ class Ordering(Component, ABC):
         def register_orderings():
             return [BottomUp]
 
-    A rule works on any rectangle from 1x1. A rule that needs options gives its own ``Options(OrderingOptions)``. One
-    that may leave patches out says ``may_leave_out = True``; of every other, each patch is asked for.
+    A rule works on any rectangle from 1x1. A rule that needs options defines its own ``Options(OrderingOptions)``. One
+    that may leave patches out sets ``may_leave_out = True``; every other rule must visit each patch.
 
     Args:
         options: the options of the recipe; the defaults if not given.
@@ -61,9 +61,9 @@ class Ordering(Component, ABC):
 
     @classmethod
     def drawn_with(cls, seed: int) -> dict[str, Any]:
-        """Options with which a rule that draws at random draws another order for each seed; empty for all others.
+        """Options with which a random rule draws another order for each seed; empty for all others.
 
-        Studies give every seed of theirs another random start where a recipe does not say which.
+        Studies give each seed another random start if the recipe does not fix one.
         """
         return {}
 
@@ -83,8 +83,8 @@ class Ordering(Component, ABC):
         """The order for a grid.
 
         Raises:
-            ReorderKitError: if the rule does not visit every patch exactly once, or visits none or one twice where it
-                may leave patches out.
+            ReorderKitError: if the rule does not visit every patch exactly once, or, where it may leave patches out, it
+                visits none or one twice.
         """
         ruled = grid.transposed if self.options.transpose else grid
         indices = self.patches(ruled)

@@ -16,7 +16,7 @@ from reorder_kit.interfaces.component import Component, ComponentOptions
 C = TypeVar("C", bound=Component)
 
 KIND_KEYWORD = "x-reorder-kit-part"
-"""Stands in the JSON Schema of an option that is a part; its value is the kind of component, as in ``ordering``."""
+"""A key in the JSON Schema of an option that is a part; its value is the kind of component, as in ``ordering``."""
 
 
 class _Registry(Protocol):
@@ -34,7 +34,7 @@ class Host(Protocol):
 class Part(Generic[C]):
     """A component as an option of another component.
 
-    In a recipe it is a name, or a mapping with ``name`` and the component's options, as everywhere else:
+    In a recipe it is a name, or a mapping with ``name`` and the component's options, like any component:
     ``order: {start: {name: halves, lower: {name: spiral, reverse: true}}}``. A complete plugin::
 
         from pydantic import Field
@@ -61,22 +61,22 @@ class Part(Generic[C]):
         def register_orderings():
             return [Halves]
 
-    ``list[Part[Ordering]]``, ``Part[Ordering] | None`` and parts that have parts work as well. Names are looked up
-    where options are validated with ``context={"host": host}``, as a recipe's are. Without a host a name stays a name,
-    which cannot be built: in Python, write ``Part.of(Hilbert, reverse=True)``.
+    ``list[Part[Ordering]]``, ``Part[Ordering] | None`` and nested parts also work. Names are looked up when options
+    are validated with ``context={"host": host}``, as a recipe's are. Without a host, a name stays a name, which cannot
+    be built: in Python, write ``Part.of(Hilbert, reverse=True)``.
 
     Args:
-        chosen: the class of the component, or a name that is yet to be looked up.
-        options: of the component.
+        chosen: the class of the component, or a name that has not been looked up yet.
+        options: options of the component.
     """
 
-    # No dataclass: pydantic has ideas of its own about those.
+    # Not a dataclass: pydantic treats those specially.
     __slots__ = ("chosen", "options")
 
     chosen: type[C] | str
     options: ComponentOptions
 
-    __pydantic_serializer__: ClassVar[SchemaSerializer]  # for parts in lists whose type pydantic does not ask for
+    __pydantic_serializer__: ClassVar[SchemaSerializer]  # for parts in lists whose type pydantic does not look up
 
     def __init__(self, chosen: type[C] | str, options: ComponentOptions) -> None:
         object.__setattr__(self, "chosen", chosen)
@@ -99,27 +99,27 @@ class Part(Generic[C]):
 
     @classmethod
     def of(cls, component: type[C], /, **options: Any) -> Part[C]:
-        """A component by its class.
+        """A component given by its class.
 
         Args:
-            component: which one.
-            options: of the component.
+            component: the class.
+            options: options of the component.
         """
         return cls(component, component.Options(**options))
 
     @classmethod
     def named(cls, name: str, /, **options: Any) -> Part[C]:
-        """A component by its name, as the default of an option.
+        """A component given by its name, as the default of an option.
 
         Args:
-            name: which one.
-            options: of the component; checked when the name is looked up.
+            name: the name.
+            options: options of the component; checked when the name is looked up.
         """
         return cls(name, _Given(**options))
 
     @property
     def name(self) -> str:
-        """What a recipe calls it."""
+        """Its name in recipes."""
         return self.chosen if isinstance(self.chosen, str) else self.chosen.name
 
     @property
@@ -131,7 +131,7 @@ class Part(Generic[C]):
         """
         if isinstance(self.chosen, str):
             reason = f"{self.chosen!r} is only a name, which no plugin host has looked up"
-            raise ReorderKitError(reason, "in Python give the class, as in Part.of(Hilbert, reverse=True)")
+            raise ReorderKitError(reason, "in Python, give the class, as in Part.of(Hilbert, reverse=True)")
         return self.chosen
 
     def build(self, *arguments: Any) -> C:
@@ -140,16 +140,16 @@ class Part(Generic[C]):
         Args:
             arguments: whatever a component of this kind takes after its options.
         """
-        component: Callable[..., C] = self.component  # each kind takes arguments of its own
+        component: Callable[..., C] = self.component  # each kind takes its own arguments
         return component(self.options, *arguments)
 
     def as_dict(self) -> dict[str, Any]:
-        """As a recipe names it, with every option."""
+        """The component as in a recipe, with every option."""
         return {"name": self.name, **self.options.model_dump(mode="json")}
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        # When it writes a default, pydantic itself asks for a part of no certain kind.
+        # When it writes a default, pydantic itself asks for a part without a kind.
         (interface,) = get_args(source) or (Component,)
         shown = {} if interface is Component else {KIND_KEYWORD: kind_of(interface)}
         return core_schema.with_info_before_validator_function(
@@ -164,7 +164,7 @@ Part.__pydantic_serializer__ = SchemaSerializer(core_schema.any_schema(serializa
 
 
 def reads_file(options: Any) -> bool:
-    """Whether an option, or one of a part, names a file: what a component with it does is not in the recipe alone.
+    """Whether an option, or one of a part, names a file, so that the recipe alone does not determine the component.
 
     >>> from reorder_kit.orderings.custom import Custom
     >>> reads_file(Custom.Options(file="order.json"))
@@ -192,13 +192,13 @@ def kind_of(interface: type[Component]) -> str:
 
 
 class _Given(ComponentOptions):
-    """Options of a component that is not known yet."""
+    """Options of a component that has not been looked up yet."""
 
     model_config = ConfigDict(extra="allow")
 
 
 class _Section(BaseModel):
-    """A name, and options."""
+    """A name and options."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -230,6 +230,6 @@ def _look_up(part: Part[Any], interface: type[Component], context: Mapping[str, 
     try:
         return Part(component, component.Options.model_validate(part.options.model_extra, context=dict(context)))
     except ValidationError as error:
-        # Kept whole: whoever puts it into words needs to know whose options they are.
+        # Kept whole: the code that words the message needs to know whose options they are.
         wrong = {"message": str(error), "error": error, "options": component.Options}
         raise PydanticCustomError("wrong_part", "{message}", wrong) from None

@@ -1,4 +1,4 @@
-"""What a policy learns from: one reading of a batch, and what it earned."""
+"""What a policy learns from: one reading of a batch and its reward."""
 
 from __future__ import annotations
 

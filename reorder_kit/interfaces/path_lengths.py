@@ -17,6 +17,6 @@ def is_too_long(path: Path) -> bool:
 
 
 def shortened(path: str | Path) -> str:
-    """A path for messages: the middle of a very long one is left out."""
+    """A path for messages; the middle of a very long one is omitted."""
     text = str(path)
     return text if len(text) <= _SHOWN else f"{text[: _SHOWN // 2]}...{text[-_SHOWN // 2 :]} ({len(text)} characters)"

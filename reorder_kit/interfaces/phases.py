@@ -15,7 +15,7 @@ class Trials:
 
     Args:
         seeds: trainings in each of the two orders.
-        steps: optimizer steps of each; None for :data:`SHARE_OF_RUN` of the run.
+        steps: optimizer steps of each training; None for :data:`SHARE_OF_RUN` of the run.
     """
 
     SHARE_OF_RUN: ClassVar[float] = 0.2
@@ -24,7 +24,7 @@ class Trials:
     steps: int | None = None
 
     def steps_of(self, run: int) -> int:
-        """Steps of each in a run of so many."""
+        """Steps of each training, for a run of that many steps."""
         return self.steps or max(1, round(self.SHARE_OF_RUN * run))
 
 
@@ -32,7 +32,7 @@ class Trials:
 class Phases:
     """The phases of a run: warm-up, then the search, then training in the order found.
 
-    Only this class turns the epochs of a search into steps, and says whether they fit a run.
+    Only this class converts the epochs of a search into steps, and checks whether they fit a run.
 
     >>> phases = Phases(warmup_epochs=1, search_epochs=1.5, retrains=True)
     >>> phases.bounds(steps_per_epoch=10)
@@ -43,10 +43,10 @@ class Phases:
     Args:
         warmup_epochs: epochs in the starting order, before the search.
         search_epochs: epochs of the search, after which the order is fixed.
-        retrains: whether new weights are trained from the beginning in the order found. The search then ends with an
-            epoch, so that both parts have whole ones.
-        trials: what judges the order before the run trains in it from the beginning: the search is then a training of
-            its own, beside the epochs of the run. None if the run takes the order as it was found.
+        retrains: whether new weights are trained from scratch in the order found. The search then ends at the end of an
+            epoch, so that both parts have whole epochs.
+        trials: the trials that judge the order before the run trains in it from scratch. The search is then a separate
+            training, in addition to the epochs of the run. None if the run uses the order without trials.
     """
 
     warmup_epochs: float
@@ -56,12 +56,12 @@ class Phases:
 
     @property
     def end_epoch(self) -> float:
-        """Epochs until the search is over, without the rounding errors of adding up shares of a run."""
+        """Epochs until the search ends, without the rounding errors of adding up shares of a run."""
         return round(self.warmup_epochs + self.search_epochs, 9)
 
     @property
     def retrain_epoch(self) -> int | None:
-        """The number of the epoch, from 0, in which new weights begin; None if they never do."""
+        """The epoch, counted from 0, in which training of new weights begins; None if it never does."""
         return math.ceil(self.end_epoch) if self.retrains else None
 
     def bounds(self, steps_per_epoch: int) -> tuple[int, int]:
@@ -90,12 +90,12 @@ class Phases:
         return f"the search takes all of the {_epochs(epochs)}, which leaves none for new weights"
 
     def of_search(self, epochs: float) -> Phases:
-        """The phases of a search that is a training of its own, of so many epochs."""
+        """The phases of a search that is a separate training of that many epochs."""
         return Phases(self.warmup_epochs, max(0.0, epochs - self.warmup_epochs))
 
     def doubt(self, epochs: float) -> str | None:
-        """What a run of that many epochs can have but hardly should; None if there is nothing to doubt."""
-        if self.trials is not None:  # the search has epochs of its own
+        """What is questionable about these phases in a run of that many epochs; None if nothing is."""
+        if self.trials is not None:  # the search has its own epochs
             return None if self.search_epochs else "the order is never searched"
         if self.warmup_epochs >= epochs:
             return (

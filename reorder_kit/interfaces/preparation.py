@@ -22,9 +22,9 @@ class Preparation:
     Args:
         transform: turns an upright 8-bit image, (channel, height, width), into a sample whose target is None.
         decoding: how image files are decoded before that.
-        shows_all: the whole image, scaled, is the content of the sample. Then boxes and masks can be brought back to
-            the pixels of the image; where a transform crops, they cannot.
-        notes: what people have to know about such images, a sentence each.
+        shows_all: whether the content of the sample is the whole image, scaled. Then boxes and masks can be mapped back
+            to the pixels of the image; if a transform crops, they cannot.
+        notes: what users should know about such images, one sentence each.
     """
 
     transform: Callable[[UInt8[Tensor, "channel height width"]], Sample]

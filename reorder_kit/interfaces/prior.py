@@ -24,25 +24,25 @@ if TYPE_CHECKING:
     from reorder_kit.interfaces.training_data import TrainingData
 
 PRIOR_IMAGES = 256
-"""Training images that a prior scores to choose the start."""
+"""The number of training images that a prior scores to choose the start."""
 
 Influence = Callable[[Sequence[Order], int, int], Float[Tensor, " slot"]]
-"""Called with orders, models and steps: the mean influence of each slot on the loss of that many models, each trained
-from scratch for that many steps, reading in these orders."""
+"""Called with orders, a number of models and a number of steps: the mean influence of each slot on the loss of that
+many models, each trained from scratch for that many steps in these orders."""
 
 
 @dataclass(frozen=True)
 class PriorContext:
-    """What a prior may ask for.
+    """What a prior may use.
 
     Args:
-        grid: of the patches.
+        grid: the grid of the patches.
         image: the shape of the images.
-        seed: of the run.
-        candidates: the orders of the orderings that need no options, by name.
+        seed: the run's seed.
+        candidates: the orders of all orderings that need no options, by name.
         training: the training images and their targets; no other images may decide a start.
-        influence: how much each slot counts for the model that is to be trained.
-        num_slots: slots that are read, fewer than patches where a recipe keeps a share of them.
+        influence: how much each slot matters to the model that will be trained.
+        num_slots: the number of slots that are read, fewer than patches if a recipe keeps a share of them.
     """
 
     grid: Grid
@@ -55,7 +55,7 @@ class PriorContext:
 
 
 class Prior(Component, ABC):
-    """A look at the data, and at the model that is to be trained, that gives the starting order.
+    """Chooses the starting order by looking at the data, and at the model that will be trained.
 
     A complete plugin::
 
@@ -76,12 +76,12 @@ class Prior(Component, ABC):
         def register_priors():
             return [BusyLast]
 
-    One that scores candidates and starts from the best derives from :class:`ScoringPrior`.
+    A prior that scores candidates and starts from the best derives from :class:`ScoringPrior`.
 
     Args:
         options: the options of the recipe; the defaults if None.
-        image: the images that it looks at.
-        grid: their patches.
+        image: the shape of the images that it looks at.
+        grid: the grid of their patches.
     """
 
     kind = Kind("prior", "priors")
@@ -94,13 +94,13 @@ class Prior(Component, ABC):
     @classmethod
     def declares(cls) -> dict[str, str]:
         """Where its order comes from."""
-        return {"starts from": "an order of its own"}
+        return {"starts from": "its own order"}
 
     @abstractmethod
     def start(self, context: PriorContext) -> Order:
-        """The order to start from: one for all images, which holds every patch. It need not be a candidate.
+        """The order to start from: one for all images, with every patch. It need not be a candidate.
 
-        Where fewer slots are read than there are patches, the first slots of it are; a prior may leave out the rest.
+        If fewer slots are read than there are patches, only its first slots are used; a prior may leave out the rest.
 
         Args:
             context: the data, the candidates and the influence of slots.
@@ -108,7 +108,7 @@ class Prior(Component, ABC):
 
 
 class ScoringPrior(Prior):
-    """A measure over data that scores orders; a run starts from the candidate with the highest score.
+    """Scores orders by a measure over data; a run starts from the candidate with the highest score.
 
     A complete plugin::
 
@@ -127,9 +127,9 @@ class ScoringPrior(Prior):
         def register_priors():
             return [Smoothness]
 
-    ``measure`` says in a few words what a score is, for tables. A prior whose score of many images is not the mean of
-    their own scores, or that can score many at once, has its own ``score_per_image``, too. One that looks at tokens
-    instead of pixels has an option ``tokenizer: Part[Tokenizer]``, and builds it with ``self.image`` and ``self.grid``.
+    ``measure`` says in a few words what a score is, for tables. Override ``score_per_image`` as well if the score of
+    many images is not the mean of their scores, or if many can be scored at once. A prior that looks at tokens instead
+    of pixels has an option ``tokenizer: Part[Tokenizer]``, and builds it with ``self.image`` and ``self.grid``.
     """
 
     measure: ClassVar[str] = "score"
@@ -142,21 +142,21 @@ class ScoringPrior(Prior):
 
     @abstractmethod
     def score(self, patches: Float[Tensor, "image patch pixel"], orders: Mapping[str, Order]) -> Mapping[str, float]:
-        """A score for every order, the highest for the one to start from.
+        """A score for every order; the order with the highest score is the start.
 
         Args:
-            patches: the normalised pixels of each patch of some training images, row-major.
+            patches: the normalized pixels of each patch of some training images, row-major.
             orders: the candidates, by the name of their ordering.
         """
 
     def score_per_image(
         self, batches: Iterable[Float[Tensor, "image patch pixel"]], orders: Mapping[str, Order]
     ) -> Mapping[str, Float[Tensor, " image"]]:
-        """A score of every image for every order, for means with intervals; here each image is scored alone.
+        """A score of every image for every order, for means with intervals; by default, each image is scored alone.
 
         Args:
-            batches: patches as above, a batch of images at a time. They can be gone through several times, and are read
-                anew each time, so that memory does not grow with the number of images.
+            batches: patches as above, a batch of images at a time. They can be iterated over several times, and are
+                read again each time, so that memory does not grow with the number of images.
             orders: the candidates, by the name of their ordering.
         """
         scores: dict[str, list[float]] = {name: [] for name in orders}
@@ -167,7 +167,7 @@ class ScoringPrior(Prior):
         return {name: torch.tensor(values, dtype=torch.float64) for name, values in scores.items()}
 
     def start(self, context: PriorContext) -> Order:
-        """The candidate with the highest score on some training images; of equal ones, the first by name.
+        """The candidate with the highest score on some training images; of equals, the first by name.
 
         Raises:
             ComponentError: if it does not score every candidate with a finite number.
@@ -175,14 +175,14 @@ class ScoringPrior(Prior):
         """
         batches = list(context.training.patches(context.grid, PRIOR_IMAGES))
         if not batches:
-            raise ReorderKitError("a prior has to choose the start, but no training image could be read")
+            raise ReorderKitError("a prior must choose the start, but no training image could be read")
         scores: Any = self.score(torch.cat(batches), context.candidates)
         if context.grid.num_patches > 1:  # else there is nothing to score
             self._require_scores(scores, context.candidates)
         return context.candidates[max(sorted(context.candidates), key=lambda name: scores[name])]
 
     def _require_scores(self, scores: Any, candidates: Mapping[str, Order]) -> None:
-        """Any of several NaN would be the highest score."""
+        """NaN would count as the highest score."""
         for name in candidates:
             score = scores.get(name) if isinstance(scores, Mapping) else None
             if not isinstance(score, int | float) or not math.isfinite(score):

@@ -1,4 +1,4 @@
-"""Where a run stands, in the one unit of every schedule: optimizer steps."""
+"""The progress of a run in optimizer steps, the unit of every schedule."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ class Progress:
     Args:
         step: steps taken so far, from 0.
         steps_per_epoch: steps in an epoch.
-        epochs: epochs of the whole run; a fraction where it ends within an epoch.
-        stream: a number that is different in every step of every process of a run. Whatever draws at random seeds its
-            generator with it, so that a stopped run draws the same numbers when it resumes.
-        shared_stream: the same, but one number for all processes: for draws that they have to agree on.
+        epochs: epochs of the whole run; a fraction if it ends within an epoch.
+        stream: a number that is different in every step of every process of a run. Seed generators with it, so that a
+            stopped run draws the same numbers when it resumes.
+        shared_stream: the same, but one number for all processes: for draws that they must share.
         phase: ``warm-up`` while the order is still the starting order, ``search`` while it is being learned, and
             ``hardened`` once it is fixed for good.
         share: share of the search that is done, from 0 to 1.
@@ -36,7 +36,7 @@ class Progress:
 
     @property
     def epoch(self) -> float:
-        """Epochs behind us, with the fraction of the current one."""
+        """Epochs so far, including the fraction of the current one."""
         return self.step / self.steps_per_epoch
 
     @property

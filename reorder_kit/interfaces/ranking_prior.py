@@ -30,12 +30,12 @@ class RankingOptions(ComponentOptions):
 
 @dataclass(frozen=True)
 class PatchRanking:
-    """Patches, the one that should be read best first.
+    """Patches, the most informative first.
 
     Args:
         patches: every patch once.
-        figures: what is known of them, by a few words: a number for each patch, in the sequence of the ranking. The
-            first is what pictures show.
+        figures: measurements, by a short description: a number for each patch, in the sequence of the ranking.
+            Pictures show the first.
     """
 
     patches: Order
@@ -50,7 +50,7 @@ class PatchRanking:
 
 
 class RankingPrior(Prior):
-    """A ranking of patches; a run starts with the best patch in the most influential slot, and so on.
+    """Ranks patches; a run starts with the best patch in the most influential slot, and so on.
 
     A complete plugin::
 
@@ -73,7 +73,7 @@ class RankingPrior(Prior):
         def register_priors():
             return [Bright]
 
-    Options of its own derive from :class:`RankingOptions`.
+    Its own options derive from :class:`RankingOptions`.
     """
 
     Options = RankingOptions
@@ -86,7 +86,7 @@ class RankingPrior(Prior):
 
     @abstractmethod
     def rank(self, context: PriorContext) -> PatchRanking:
-        """The patches, the one that should be read best first.
+        """The patches, the most informative first.
 
         Args:
             context: the data; training images only.
@@ -96,9 +96,9 @@ class RankingPrior(Prior):
         """The mean influence of each slot that is read, over models that read random patches in random orders.
 
         Args:
-            context: measures it.
-            steps: that each model is trained for.
-            models: how many; as the options say if not given.
+            context: measures the influence.
+            steps: the number of steps that each model is trained for.
+            models: the number of models; from the options if not given.
         """
         generator = torch.Generator().manual_seed(context.seed)
         patches = context.grid.num_patches
@@ -107,6 +107,6 @@ class RankingPrior(Prior):
         return context.influence(read, self.options.models if models is None else models, steps)
 
     def start(self, context: PriorContext) -> Order:
-        """The best patch in the slot with the most influence, the next one in the next; the last ones are not read."""
+        """The best patch in the most influential slot, the next in the next; the last patches may not be read."""
         best = self.rank(context).patches.first(context.num_slots)
         return matched(best, self.influence(context, self.options.steps))

@@ -1,4 +1,4 @@
-"""Which images a run was trained and measured on, as its run folder says."""
+"""The images that a run was trained and measured on, as recorded in its run folder."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ class RecordedSplits:
     'test'
 
     Args:
-        train: those for training.
-        validation: those for validation.
-        test: those of the test.
+        train: names of the training images.
+        validation: names of the validation images.
+        test: names of the test images.
     """
 
     train: tuple[str, ...]

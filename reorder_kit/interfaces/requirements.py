@@ -1,4 +1,4 @@
-"""What a task may require of backbone and policy, each in one call of ``Task.check``."""
+"""What a task may require of backbone and policy: one call each, in ``Task.check``."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def require_causal(facts: BackboneFacts, why: str) -> None:
 
     Args:
         facts: what the backbone declares.
-        why: what would go wrong, as in "it would see the patches it predicts".
+        why: what would go wrong, such as "it would see the patches it predicts".
 
     Raises:
         ReorderKitError: if it is not causal.
@@ -22,10 +22,10 @@ def require_causal(facts: BackboneFacts, why: str) -> None:
 
 
 def require_order_sensitive(facts: BackboneFacts, why: str) -> None:
-    """Refuse a backbone whose readout is the same in every order; of its slots, ``slots_order_sensitive`` tells.
+    """Refuse a backbone whose readout is the same in every order. (``slots_order_sensitive`` is about its slots.)
 
     Raises:
-        ReorderKitError: if it does.
+        ReorderKitError: if it is the same.
     """
     if not facts.order_sensitive:
         raise ReorderKitError(f"the readout is the same in every order: {why}", "choose another backbone")
@@ -48,7 +48,7 @@ def require_static(policy: Policy, why: str) -> None:
     """Refuse orders that depend on the image.
 
     Raises:
-        ReorderKitError: if the policy orders each image by what it shows.
+        ReorderKitError: if the policy's orders depend on the image.
     """
     if not policy.is_static:
         raise ReorderKitError(f"the order depends on the image: {why}", "use a learner with one order for all images")
@@ -58,7 +58,7 @@ def require_first_block_only(policy: Policy, why: str) -> None:
     """Refuse orders before later blocks.
 
     Raises:
-        ReorderKitError: if the policy orders again before one.
+        ReorderKitError: if the policy orders before a later block.
     """
     later = [block for block in policy.blocks if block != 0]
     if later:
@@ -69,12 +69,12 @@ def require_first_block_only(policy: Policy, why: str) -> None:
 
 
 def require_no_leaks(policy: Policy, why: str) -> None:
-    """Refuse whatever tells a causal or reconstruction task about patches it must not see.
+    """Refuse whatever leaks patches that a causal or reconstruction task must not see.
 
     These are soft mixtures, orders that depend on the image, and orders before later blocks.
 
     Raises:
-        ReorderKitError: naming the first of them.
+        ReorderKitError: for the first of them that the policy has.
     """
     require_hard(policy, why)
     require_static(policy, why)

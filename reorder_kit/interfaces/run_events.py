@@ -1,4 +1,4 @@
-"""What run events tell their listeners."""
+"""What run events pass to their listeners."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class ImagesOfRun:
     """The images of a run.
 
     Args:
-        splits: how many each split has, by its name.
-        shape: as the model sees them.
+        splits: the number of images in each split, by its name.
+        shape: the shape that the model sees.
     """
 
     splits: Mapping[str, int]
@@ -32,7 +32,7 @@ class ImagesOfRun:
 
     @classmethod
     def of(cls, splits: DataSplits) -> ImagesOfRun:
-        """Those of opened data."""
+        """The images of opened data."""
         return cls({name: len(getattr(splits, name)) for name in SPLITS}, splits.image)
 
     def __str__(self) -> str:
@@ -42,25 +42,25 @@ class ImagesOfRun:
 
 @dataclass(frozen=True)
 class RunInfo:
-    """A run that is under way.
+    """A run in progress.
 
     Args:
-        name: the recipe's name, with ``/controls/<control>`` for a run trained beside it.
+        name: the recipe's name, with ``/controls/<control>`` for a control.
         directory: its run folder.
         grid: the grid of patches.
         start: the starting order.
-        reach: which of the slots in use have a path to the readout; None where patches are ordered again before a
-            later block.
-        num_slots: slots in use; fewer than patches where an order leaves some out.
-        headline: the metric that stands for the others.
-        higher_is_better: whether a higher headline is a better one.
+        reach: which of the slots in use have a path to the readout; None if patches are ordered again before a later
+            block.
+        num_slots: slots in use; fewer than patches if an order leaves some out.
+        headline: the metric by which the task is judged.
+        higher_is_better: whether a higher headline is better.
         classes: names of the classes.
         epochs: epochs of the whole run.
-        steps_per_epoch: optimiser steps in an epoch.
-        first_epoch: the epoch it starts or goes on with, counted from 1.
+        steps_per_epoch: optimizer steps in an epoch.
+        first_epoch: the epoch in which it starts or resumes, counted from 1.
         device: where it runs, in words.
         parameters: trainable numbers in backbone and head.
-        images: what it is trained and judged on.
+        images: the images that it is trained and judged on.
     """
 
     name: str
@@ -87,19 +87,19 @@ class RunInfo:
 
     @property
     def is_selection(self) -> bool:
-        """Some patches are known not to be read, so an order selects patches, too."""
+        """Whether some patches are known not to be read, so that an order also selects patches."""
         return self.slots_read.is_selection
 
 
 @dataclass(frozen=True)
 class StepReport:
-    """A step that was taken.
+    """A completed step.
 
     Args:
-        step: steps taken so far, this one included.
+        step: steps taken so far, including this one.
         loss: mean loss of the epoch so far.
         headline: headline metric of the last evaluation on the validation split; None before the first.
-        images_per_second: of the epoch so far, over all processes.
+        images_per_second: images per second in the epoch so far, over all processes.
     """
 
     step: int
@@ -110,14 +110,14 @@ class StepReport:
 
 @dataclass(frozen=True)
 class Predictions:
-    """What a model says of some images.
+    """A model's predictions for some images.
 
     Args:
         run: name of the run.
-        split: where the images are from.
-        images: as the model sees them.
-        truths: the target of each.
-        answers: what the model says of each.
+        split: the split that the images are from.
+        images: the images as the model sees them.
+        truths: the target of each image.
+        answers: the prediction for each image.
         classes: names of the classes.
     """
 

@@ -16,7 +16,7 @@ from reorder_kit.interfaces.task import StepResult, Task
 
 
 class SupervisedTask(Task):
-    """One pass, and a loss of its outputs and the targets.
+    """A task with one pass, and a loss between its outputs and the targets.
 
     A complete plugin::
 
@@ -64,7 +64,7 @@ class SupervisedTask(Task):
         def register_tasks():
             return [HingeClassification]
 
-    The reward of an image is minus its loss; override ``reward_per_image`` for another one.
+    The reward of an image is minus its loss; override ``reward_per_image`` for another reward.
     """
 
     @abstractmethod
@@ -76,7 +76,7 @@ class SupervisedTask(Task):
         return -loss.detach()
 
     def step(self, model: Model, batch: Batch, progress: Progress) -> StepResult:
-        """Read the batch, and compare."""
+        """Read the batch, and compare outputs with targets."""
         output = model(batch)
         loss = self.loss_per_image(output.outputs, batch.targets)
         reward = self.reward_per_image(output.outputs, batch.targets, loss)

@@ -1,4 +1,4 @@
-"""The interface of a kind of target: how those of a batch are put together, moved, and taken apart."""
+"""The interface of a kind of target: how the targets of a batch are collated, moved, and taken apart."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from reorder_kit.orders.image_shape import ImageShape
 class TargetKind(ABC):
     """What the targets of a data source are, and what can be done with them.
 
-    Two kinds of one name are equal. Targets stay plain values: a batch has a tensor whose first axis is the batch, a
-    list with an entry for each image, or a tuple or a mapping of these. For such values, only ``collate`` has to be
-    written. A complete kind, to be named in ``target_kinds`` of a data source and of a task::
+    Two kinds with the same name are equal. Targets stay plain values: a batch has a tensor whose first axis is the
+    batch, a list with an entry for each image, or a tuple or a mapping of these. For such values, only ``collate`` has
+    to be written. A complete kind, to be listed in ``target_kinds`` of a data source and of a task::
 
         import torch
         from reorder_kit.interfaces import TargetKind
@@ -33,10 +33,10 @@ class TargetKind(ABC):
                 angles = torch.tensor(items, dtype=torch.float32)
                 return torch.stack([angles.cos(), angles.sin()], dim=1)
 
-    A kind says of itself:
+    A kind declares:
 
-    * ``name``: what it is called in messages and in ``describe``.
-    * ``lies_in_image``: whether targets are made of places in the image. Then images whose patches are moved
+    * ``name``: its name in messages and in ``describe``.
+    * ``lies_in_image``: whether targets consist of positions in the image. Then images whose patches are moved
       (``data.plant``) would need other targets, and are refused.
     """
 
@@ -45,21 +45,21 @@ class TargetKind(ABC):
 
     @abstractmethod
     def collate(self, items: Sequence[Any]) -> Any:
-        """The targets of a batch from those of its samples; there is at least one."""
+        """The targets of a batch, from those of its samples, of which there is at least one."""
 
     def to(self, targets: Any, device: torch.device | str) -> Any:
-        """The targets on another device; what has no ``to`` stays as it is."""
+        """The targets on another device; anything without ``to`` stays where it is."""
         return self._moved(targets, lambda part: _on(part, device))
 
     def pin(self, targets: Any) -> Any:
-        """The targets in memory that a GPU can copy from; what has no ``pin_memory`` stays as it is."""
+        """The targets in pinned memory; anything without ``pin_memory`` stays where it is."""
         return self._moved(targets, lambda part: part.pin_memory() if hasattr(part, "pin_memory") else part)
 
     def take(self, targets: Any, index: Int[Tensor, " row"]) -> Any:
         """The targets of some images of the batch, in the sequence of ``index``.
 
         Raises:
-            TypeError: if the targets are none of the values that the class describes.
+            TypeError: if the targets are not among the values that the class describes.
         """
         if isinstance(targets, Tensor):
             return targets[index.to(targets.device)]
@@ -72,14 +72,14 @@ class TargetKind(ABC):
         raise TypeError(f"the target kind {self} cannot take images out of a {type(targets).__name__}: override take")
 
     def presence(self, targets: Any, classes: Sequence[str]) -> Float[Tensor, "batch class"] | None:
-        """1.0 for the classes that each image has, 0.0 for the others; None where that means nothing."""
+        """1.0 for the classes that each image has, 0.0 for the others; None if that has no meaning."""
         return None
 
     def misfit(self, target: Any, classes: Sequence[str], image: ImageShape) -> str | None:
-        """What is wrong with the target of one sample, as what follows "the target"; None if nothing is, as here.
+        """What is wrong with a sample's target, in words that follow "the target"; None, the default, if nothing is.
 
         Args:
-            target: of the sample.
+            target: the target of the sample.
             classes: names of the classes.
             image: the shape of every image.
         """

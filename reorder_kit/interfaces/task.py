@@ -33,16 +33,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class StepResult:
-    """What a step of a task gives.
+    """The result of a step of a task.
 
     Args:
         loss: the loss of each image.
-        outputs: what :meth:`Task.predict` makes predictions of.
+        outputs: what :meth:`Task.predict` turns into predictions.
         passes: each reading of the batch in an order of the policy, with its reward; the policy learns from them.
-        parts: parts of the loss, such as a second term; averaged and logged.
+        parts: parts of the loss, such as a second term; they are averaged and logged.
 
     Raises:
-        ReorderKitError: if the loss is not one value for each image, or there is no pass.
+        ReorderKitError: if the loss is not one value per image, or passes are missing.
     """
 
     loss: Float[Tensor, " batch"]
@@ -70,21 +70,21 @@ class StepResult:
 
 @runtime_checkable
 class Metrics(Protocol):
-    """Figures over a whole split, collected batch by batch on every process, each image counted once."""
+    """Metrics over a whole split, collected batch by batch on every process, with each image counted once."""
 
     def update(self, predictions: Any, batch: Batch) -> None:
         """Count a batch."""
         ...
 
     def compute(self) -> dict[str, Any]:
-        """The figures over all processes: numbers, or numbers by class name, None where a class has no example."""
+        """The metrics over all processes: numbers, or numbers by class name, None for classes without examples."""
         ...
 
 
 class Task(Component, ABC):
     """Head, loss, reward and metrics.
 
-    A complete plugin, which tells whether an image is the right way round by looking at it twice::
+    A complete plugin, which tells whether an image is upright by looking at it twice::
 
         import torch
         from torch import nn
@@ -137,18 +137,18 @@ class Task(Component, ABC):
         def register_tasks():
             return [Upright]
 
-    A task with one pass and a target for each image is a
-    :class:`~reorder_kit.interfaces.supervised_task.SupervisedTask`; one that changes another is a
+    A task with one pass and a target for each image is best written as a
+    :class:`~reorder_kit.interfaces.supervised_task.SupervisedTask`; a task that changes another, as a
     :class:`~reorder_kit.interfaces.task_wrapper.TaskWrapper`.
 
-    What a task declares, as attributes of the class or, where it depends on options, of the instance:
+    A task declares, as attributes of the class or, if they depend on options, of the instance:
 
     * ``target_kinds``: the targets it can learn from, the preferred first. A source with none of them is refused.
-    * ``headline``: the metric that stands for the others.
-    * ``higher_is_better``: whether a higher headline is a better one.
-    * ``margin``: the smallest difference of the headline that matters; the default of studies.
-    * ``is_dense``: whether its head looks at places. Then soft learners move whole patches forward (straight-through)
-      where a recipe does not say otherwise.
+    * ``headline``: the metric by which it is judged.
+    * ``higher_is_better``: whether a higher headline is better.
+    * ``margin``: the smallest difference in the headline that matters; the default of studies.
+    * ``is_dense``: whether its head needs an output for every place. Then soft learners use hard orders in the forward
+      pass (straight-through) unless a recipe says otherwise.
 
     Args:
         options: the options of the recipe; the defaults if not given.
@@ -175,7 +175,7 @@ class Task(Component, ABC):
 
     @classmethod
     def declares(cls) -> dict[str, str]:
-        """Its target kinds, its headline, and whether it is dense; a task that wraps another has them once built."""
+        """Its target kinds, its headline, and whether it is dense; a wrapper has these only once built."""
         if not {"target_kinds", "headline"} <= {name for each in cls.__mro__ for name in vars(each)}:
             return {"target kinds": "depend on its options"}
         return {
@@ -185,32 +185,32 @@ class Task(Component, ABC):
         }
 
     def views(self, training: bool) -> int:
-        """Further views of each sample that a batch brings along.
+        """The number of further views of each sample in a batch.
 
         Args:
-            training: for training batches, or for those of an evaluation.
+            training: whether the batch is for training or for an evaluation.
         """
         return 0
 
     def controls(self) -> Sequence[Control]:
-        """Controls that only this task has, besides those of the package."""
+        """Controls that only this task has, in addition to those of the package."""
         return ()
 
     def check(self, facts: BackboneFacts, policy: Policy) -> None:
         """Refuse what this task cannot work with; see :mod:`reorder_kit.interfaces.requirements`.
 
-        Called before data is loaded where the data source knows its images, and again before training.
+        Called before data is loaded if the data source knows its image shape, and again before training.
 
         Args:
             facts: what the backbone declares.
-            policy: as the learner builds it, from the identity.
+            policy: the policy that the learner builds from the identity.
 
         Raises:
-            ReorderKitError: saying what does not fit, and what would.
+            ReorderKitError: if something does not fit; the message says what, and what would fit.
         """
 
     def fit(self, training: TrainingData) -> Mapping[str, Any]:
-        """What has to be known of the training data before anything is built, such as a vocabulary; plain JSON data.
+        """What must be known about the training data before anything is built, such as a vocabulary; plain JSON data.
 
         Called once, on one process. A resumed run reads it from the run folder.
         """
@@ -223,25 +223,25 @@ class Task(Component, ABC):
     def build_state(self, context: TaskContext, backbone: Backbone, head: nn.Module) -> nn.Module | None:
         """A module that no optimizer touches: a teacher, a center, a queue.
 
-        It is kept in evaluation mode, outside weight averaging, is saved and resumed, and is built anew where a run
+        It is kept in evaluation mode, excluded from weight averaging, saved and resumed, and built again when a run
         trains new weights. ``step`` reads it; only ``after_step`` changes it.
 
         Args:
-            context: what is known of the run.
-            backbone: the backbone as training begins with it; copy it to keep it.
+            context: what is known about the run.
+            backbone: the backbone at the beginning of training; copy it to keep it.
             head: the head, likewise.
         """
         return None
 
     def prepare(self, batch: Batch, training: bool, context: TaskContext) -> Batch:
-        """All randomness of the task, such as masks and mixup, drawn with ``batch.random`` before any search.
+        """Draw all randomness of the task, such as masks and mixup, with ``batch.random``, before any search.
 
-        So two orders are compared on the same masks. Tensors go into ``batch.prepared``.
+        This way, two orders are compared on the same masks. Tensors go into ``batch.prepared``.
 
         Args:
-            batch: on the model's device.
-            training: for a step of training, or for an evaluation.
-            context: what is known of the run.
+            batch: the batch, on the model's device.
+            training: whether the batch is for a training step or an evaluation.
+            context: what is known about the run.
         """
         return batch
 
@@ -249,12 +249,12 @@ class Task(Component, ABC):
     def step(self, model: Model, batch: Batch, progress: Progress) -> StepResult:
         """The only place where a loss is computed, in training, evaluation, influence and saliency.
 
-        It draws nothing at random and changes nothing.
+        It draws no random numbers and changes nothing.
 
         Args:
             model: reads the batch, in its own or in given orders.
-            batch: prepared.
-            progress: where the run stands.
+            batch: the prepared batch.
+            progress: the current step of the run.
         """
 
     def predict(self, model: Model, batch: Batch, result: StepResult | None = None) -> Any:
@@ -263,50 +263,50 @@ class Task(Component, ABC):
         Args:
             model: the model.
             batch: the images.
-            result: of a step on the same batch, if there was one.
+            result: the result of a step on the same batch, if there was one.
         """
         return model(batch).outputs if result is None else result.outputs
 
     @abstractmethod
     def build_metrics(self, context: TaskContext) -> Metrics:
-        """Fresh metrics."""
+        """New, empty metrics."""
 
     def score_per_image(self, predictions: Any, batch: Batch) -> Float[Tensor, " batch"] | None:
-        """What each image adds to the headline metric, where that is a mean over images; None where it is not.
+        """Each image's contribution to the headline metric, if that is a mean over images; None if it is not.
 
-        Studies resample images by it.
+        Studies use it to resample images.
         """
         return None
 
     def annotate_predictions(self, predictions: Any, context: TaskContext) -> Sequence[Annotation]:
-        """Each image's prediction, to be drawn; empty if there is nothing to show."""
+        """Each image's prediction, for drawing; empty if there is nothing to show."""
         return ()
 
     def annotate_targets(self, batch: Batch, context: TaskContext) -> Sequence[Annotation]:
-        """Each image's target, to be drawn next to it; empty if there is nothing to show."""
+        """Each image's target, for drawing next to it; empty if there is nothing to show."""
         return ()
 
     def answers(self, predictions: Any, context: TaskContext) -> Sequence[Answer]:
-        """Each image's prediction, for programs; empty if it says nothing about a single image, as here."""
+        """Each image's prediction, for programs; empty, the default, if there are none for single images."""
         return ()
 
     def threshold(self) -> Threshold | None:
-        """From which probability or score on an answer is reported; None where there is nothing to leave out."""
+        """The lowest probability or score that is reported; None if every answer is."""
         return None
 
     def after_step(self, model: Model, results: Sequence[StepResult], progress: Progress) -> None:
-        """Change the state, after the optimizer has taken a step.
+        """Update the state, after the optimizer has taken a step.
 
-        On several processes each sees its own results; keep the state equal everywhere, as with
+        With several processes, each sees its own results; keep the state equal everywhere, for example with
         :func:`~reorder_kit.interfaces.gather_images`.
 
         Args:
-            model: with its new weights.
-            results: of the batches of this step, on this process.
+            model: the model with its new weights.
+            results: the results of the batches of this step, on this process.
             progress: the step that was taken.
         """
         return
 
     def model_for_evaluation(self, model: Model) -> Model:
-        """The model that evaluation, transfer and export read, such as the teacher; rewards use the student."""
+        """The model that evaluation, transfer and export use, such as the teacher; rewards use the student."""
         return model

@@ -1,4 +1,4 @@
-"""What a task knows of a run."""
+"""What a task knows about a run."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class TaskWrapper(Task):
-    """Another task, all of it; override what is to be different and call ``self.inner`` for the rest.
+    """Everything that another task does; override what should differ and call ``self.inner`` for the rest.
 
     A recipe names the inner task as an option, a :class:`~reorder_kit.interfaces.Part`::
 
@@ -55,11 +55,11 @@ class TaskWrapper(Task):
             return [Scaled]
 
     Args:
-        options: of the wrapper.
+        options: the wrapper's options.
         inner: the task to change.
     """
 
-    class_facts = MappingProxyType({})  # an object has those of its inner task
+    class_facts = MappingProxyType({})  # an instance has those of its inner task
 
     def __init__(self, options: ComponentOptions, inner: Task) -> None:
         super().__init__(options)

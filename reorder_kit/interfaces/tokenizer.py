@@ -16,7 +16,7 @@ from reorder_kit.orders.patches import paste
 
 
 class Tokenizer(Component, ABC):
-    """Says with numbers what is in each patch, for priors that look at sequences of tokens.
+    """Turns each patch into token numbers, for priors that look at sequences of tokens.
 
     A complete plugin::
 
@@ -36,12 +36,12 @@ class Tokenizer(Component, ABC):
         def register_tokenizers():
             return [Brightness]
 
-    One that looks at whole images asks :meth:`images` for them, and brings its codes back to the row-major patches.
+    A tokenizer of whole images gets them from :meth:`images`, and maps its codes back to the row-major patches.
 
     Args:
         options: the options of the recipe.
-        image: the images whose patches it will see.
-        grid: their patches.
+        image: the shape of the images whose patches it will see.
+        grid: the grid of their patches.
     """
 
     kind = Kind("tokenizer", "tokenizers")
@@ -61,16 +61,16 @@ class Tokenizer(Component, ABC):
     @property
     @abstractmethod
     def vocabulary(self) -> int:
-        """Tokens there are, at least 2. A class attribute will do where it is always the same."""
+        """The number of different tokens, at least 2. If it is always the same, a class attribute is enough."""
 
     @abstractmethod
     def tokens(self, patches: Float[Tensor, "image patch pixel"]) -> Int[Tensor, "image patch token"]:
-        """The tokens of each patch, from 0, as many for one patch as for any other.
+        """The tokens of each patch, numbered from 0, equally many for every patch.
 
-        What an image gets must not depend on the images beside it.
+        An image's tokens must not depend on the other images of the batch.
 
         Args:
-            patches: the normalised pixels of each patch, row-major; pixels by channel, row and column.
+            patches: the normalized pixels of each patch, row-major; pixels by channel, row and column.
         """
 
     def images(self, patches: Float[Tensor, "image patch pixel"]) -> Float[Tensor, "image channel *frame height width"]:

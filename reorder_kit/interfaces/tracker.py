@@ -13,16 +13,16 @@ from pydantic import Field
 from reorder_kit.interfaces.component import Component, ComponentOptions, Kind
 
 Status = Literal["finished", "stopped", "failed"]
-"""How a run ended: with a result, by a person or the system, or by an error."""
+"""How a run ended: with a result, stopped by a person or the system, or with an error."""
 
 
 class TrackerOptions(ComponentOptions):
     """Options that every tracker has."""
 
     group: str | None = Field(
-        None, min_length=1, description="what the run and its controls are grouped under; null: the name of the run"
+        None, min_length=1, description="group of the run and its controls; null: the name of the run"
     )
-    tags: tuple[str, ...] = Field((), max_length=100, description="words to find the run by")
+    tags: tuple[str, ...] = Field((), max_length=100, description="tags to find the run by")
     files: Literal["none", "order", "pictures"] = Field(
         "order", description="files to store: order.json, or (pictures) also the pictures in the run folder"
     )
@@ -30,18 +30,18 @@ class TrackerOptions(ComponentOptions):
 
 @dataclass(frozen=True)
 class TrackedRun:
-    """A run, as its trackers are told of it.
+    """A run, as described to its trackers.
 
     Args:
-        id: of the run, 16 hexadecimal digits: the same after a resume, and no other run's.
-        name: the recipe's name, with ``/<control>`` for a control trained beside it and ``/search`` for its search.
-        group: what the run and its controls are grouped under.
-        kind: what the run is: the run itself, a control, or a search.
-        is_resumed: this tracker has been told of the run before.
+        id: the run's id, 16 hexadecimal digits, which stays the same after a resume and is unique.
+        name: the recipe's name, with ``/<control>`` for a control and ``/search`` for its search.
+        group: the group of the run and its controls.
+        kind: the run itself, a control, or a search.
+        is_resumed: whether this tracker has seen the run before.
         directory: the run folder.
         config: the resolved recipe and where the run is trained, as plain data.
-        headline: the metric that stands for the others.
-        higher_is_better: whether a higher headline is a better one.
+        headline: the metric by which the task is judged.
+        higher_is_better: whether a higher headline is better.
     """
 
     id: str
@@ -88,12 +88,12 @@ class Tracker(Component, ABC):
         def register_trackers():
             return [JsonLines]
 
-    Each run, and each control beside it, has an object of its own; several may be open at once. Only the main process
-    has any. Everything is called with copies. A tracker that raises is reported once for each method, and the run goes
-    on; one that fails to start is told nothing more.
+    Each run, and each of its controls, has its own tracker object; several may be open at once, in the main process
+    only. Every method gets copies. A tracker that raises is reported once for each method, and the run continues; a
+    tracker that fails to start is not called again.
 
     Further options go into a nested ``Options`` that derives from :class:`TrackerOptions`. They are written into the
-    run folder: a password or a key must not be one of them.
+    run folder, so they must not include passwords or keys.
 
     Args:
         options: the options of the recipe.
@@ -102,7 +102,7 @@ class Tracker(Component, ABC):
     kind = Kind("tracker", "trackers")
     Options = TrackerOptions
     library: ClassVar[str] = ""
-    """The module that has to be importable; ``validate`` and ``run`` refuse a recipe where it is missing."""
+    """The module that must be importable; ``validate`` and ``run`` refuse a recipe if it is missing."""
     install: ClassVar[str] = ""
     """The command that installs it."""
 
@@ -111,20 +111,20 @@ class Tracker(Component, ABC):
 
     @abstractmethod
     def start(self, run: TrackedRun) -> None:
-        """Begin to log a run, or go on with one that was stopped, of which nothing may be logged twice."""
+        """Begin to log a run, or resume one that was stopped, without logging anything twice."""
 
     @abstractmethod
     def log(self, epoch: int, figures: Mapping[str, float]) -> None:
         """Log the figures of an epoch, counted from 1.
 
-        Names are as in ``validation/top1``. No epoch comes twice, and they ascend, also over a resume.
+        Names are as in ``validation/top1``. Epochs ascend, and none comes twice, even after a resume.
         """
 
     def note(self, epoch: int, text: str) -> None:
         """Log something worth knowing, such as images that could not be read. Does nothing unless overridden.
 
         Args:
-            epoch: during or after which it was found; 0 before the first.
+            epoch: the epoch during or after which it was found; 0 before the first.
             text: a sentence.
         """
 
@@ -133,10 +133,10 @@ class Tracker(Component, ABC):
 
     @abstractmethod
     def finish(self, status: Status, summary: Mapping[str, float]) -> None:
-        """The run has ended.
+        """Called when the run has ended.
 
         Args:
-            status: how. A run that is stopped or has failed may be resumed; one that was killed never gets here.
+            status: how it ended. A run that was stopped or failed may be resumed; for a killed run, this is not called.
             summary: figures of the whole run, as in ``test/top1``; empty unless it is finished.
         """
 

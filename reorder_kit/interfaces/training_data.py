@@ -1,4 +1,4 @@
-"""What a task or a prior is shown before training begins."""
+"""What a task or a prior sees before training begins."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ from reorder_kit.orders.image_shape import ImageShape
 
 
 class TrainingData(Protocol):
-    """The training images and their targets: all targets by number, or batches of images that are chosen at random.
+    """The training images and their targets: all targets by number, or batches of randomly chosen images.
 
-    The choice is the same every time, and so is what is random in an image. Only one batch is held at a time.
+    The choice is the same every time, and so is any randomness in an image. Only one batch is held at a time.
     """
 
     image: ImageShape
     classes: Sequence[str]
 
     def __len__(self) -> int:
-        """Samples, readable or not."""
+        """Number of samples, readable or not."""
         ...
 
     def targets(self) -> Iterator[Any]:
-        """The target of every readable sample, by number. No image is decoded where the source knows targets."""
+        """The target of every readable sample, by number. If the source knows its targets, no image is decoded."""
         ...
 
     def batches(self, images: int, batch_size: int = ..., views: int = ...) -> Iterator[Batch]:
-        """Images with their targets. Those that cannot be read are left out, and named in their batch.
+        """Images with their targets. Unreadable images are left out, and listed in their batch.
 
         Args:
-            images: how many to look at; all if there are fewer.
-            batch_size: at once.
-            views: further versions of each image under the training transform, in ``views`` of its batch; none if not
+            images: the number of images to read; all if there are fewer.
+            batch_size: images per batch.
+            views: further views of each image under the training transform, in ``views`` of its batch; none if not
                 given.
         """
         ...
@@ -46,6 +46,6 @@ class TrainingData(Protocol):
 
         Args:
             grid: the grid of patches.
-            images: how many to look at; all if there are fewer.
+            images: the number of images to read; all if there are fewer.
         """
         ...

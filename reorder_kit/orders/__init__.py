@@ -1,1 +1,1 @@
-"""Orders of the patches of a grid, what they are applied to, and how they are stored."""
+"""Orders of the patches of a grid: what they apply to, and how they are stored."""

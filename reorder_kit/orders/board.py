@@ -1,4 +1,4 @@
-"""Where the cells of a grid lie in a picture of an order."""
+"""Positions of the cells of a grid in a picture of an order."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from reorder_kit.orders.grid import Grid
 from reorder_kit.orders.walk import Cell
 
 MOST_PLOTTED, LONGEST_SIDE = 128**2, 2000
-"""Patches of a figure, and along one of its sides: it takes half a minute to draw, and is 50,000 pixels wide."""
+"""Most patches of a figure, and along one side: drawing takes half a minute, and it is 50,000 pixels wide."""
 _FRAME_GAP = 1.0
 """In cells."""
 
@@ -18,16 +18,16 @@ Point = tuple[float, float]
 
 
 def can_be_plotted(grid: Grid) -> bool:
-    """Whether a figure of the grid is of a size that can be looked at."""
+    """Whether a figure of the grid has a viewable size."""
     return grid.num_patches <= MOST_PLOTTED and max(grid.height, grid.width) <= LONGEST_SIDE
 
 
 @dataclass(frozen=True)
 class Board:
-    """The places of the cells of all frames, in cells from the top left corner. Frames stand beside each other.
+    """The positions of the cells of all frames, in cells from the top left corner. Frames are side by side.
 
     Args:
-        grid: whose cells they are.
+        grid: the grid.
         frames_across: frames in a row.
     """
 
@@ -36,7 +36,7 @@ class Board:
 
     @classmethod
     def of(cls, grid: Grid) -> Self:
-        """A board that is somewhat wider than high, where there are several frames."""
+        """A board; if there are several frames, it is somewhat wider than high."""
         across = round(math.sqrt(1.5 * grid.frames * grid.height / grid.width))
         return cls(grid, min(grid.frames, max(1, across)))
 

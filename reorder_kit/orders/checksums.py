@@ -1,4 +1,4 @@
-"""Checksums of files, and of what JSON files say: damage is noticed, and is never taken for a result."""
+"""Checksums of files and of the content of JSON files, so that damage is detected and never taken for a result."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import Any
 from reorder_kit.errors import ReorderKitError
 
 CHECKSUM = "checksum"
-"""The key of a JSON object under which the checksum of all its others stands."""
+"""The key of a JSON object that holds the checksum of all its other keys."""
 
-DAMAGED = "`reorder-kit doctor FOLDER` checks the whole folder; put a copy of the file back, or make it again"
+DAMAGED = "`reorder-kit doctor FOLDER` checks the whole folder; restore a copy of the file, or create it again"
 """What to do about a damaged file."""
 
 
@@ -38,10 +38,10 @@ def digest_of_text(text: str) -> str:
 
 
 def require_digest(file: Path, expected: str | None, source: Path) -> Path:
-    """Refuse a file that is not the one that was written.
+    """Refuse a file that is not as it was written.
 
     Args:
-        file: which one.
+        file: the file.
         expected: its SHA-256; None if it is not listed.
         source: the file that lists it.
 
@@ -53,14 +53,14 @@ def require_digest(file: Path, expected: str | None, source: Path) -> Path:
     """
     found = digest_of(file)
     if expected is None:
-        raise ReorderKitError(f"{file}: is not among the files that {source} lists", DAMAGED)
+        raise ReorderKitError(f"{file}: is not listed in {source}", DAMAGED)
     if found != expected:
-        raise ReorderKitError(f"{file}: is damaged, or from another run: {source} lists another checksum", DAMAGED)
+        raise ReorderKitError(f"{file}: is damaged, or from another run: {source} lists a different checksum", DAMAGED)
     return file
 
 
 def checksum_of(content: Mapping[str, Any]) -> str:
-    """The checksum of what a JSON object says, apart from its own checksum; white space and the order of keys are free.
+    """The checksum of the content of a JSON object, except its own checksum; white space and key order do not matter.
 
     >>> checksum_of({"a": 1, "b": [True]}) == checksum_of({"b": [True], "a": 1, "checksum": "any"})
     True
@@ -77,26 +77,26 @@ def with_checksum(content: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def without_checksum(content: Mapping[str, Any], source: str) -> dict[str, Any]:
-    """What a JSON object says, its checksum tested and taken out.
+    """The content of a JSON object, with its checksum verified and removed.
 
     Args:
         content: the object.
-        source: what to call it in messages.
+        source: its name in messages.
 
     Raises:
-        ReorderKitError: if it has none, or another one.
+        ReorderKitError: if it has no checksum, or a wrong one.
     """
     if CHECKSUM not in content:
         raise ReorderKitError(
-            f"{source}: has no checksum", "it was written by another version or program, or by hand: make it again"
+            f"{source}: has no checksum", "it was written by another version or program, or by hand; create it again"
         )
     if content[CHECKSUM] != checksum_of(content):
-        raise ReorderKitError(f"{source}: is damaged: its checksum is not that of its content", DAMAGED)
+        raise ReorderKitError(f"{source}: is damaged: its checksum does not match its content", DAMAGED)
     return {key: value for key, value in content.items() if key != CHECKSUM}
 
 
 def strict_json(text: str | bytes) -> Any:
-    """What JSON says; a key that is given twice is an error, not silently the last one.
+    """Parse JSON; a duplicate key is an error, instead of silently the last one.
 
     Raises:
         ValueError: if it is not JSON, not UTF-8, gives a key twice, or is nested too deeply.
@@ -104,7 +104,7 @@ def strict_json(text: str | bytes) -> Any:
     try:
         written = text if isinstance(text, str) else text.decode("utf-8")
         found = json.loads(written, object_pairs_hook=_without_repeats)
-        json.dumps(found)  # a checksum is taken of what can be written, too
+        json.dumps(found)  # a checksum also needs content that can be written
     except RecursionError as error:
         raise ValueError("lists or objects are nested too deeply") from error
     return found

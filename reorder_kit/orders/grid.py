@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from reorder_kit.errors import ReorderKitError, quoted
 
 MOST_PATCHES = 2**16
-"""Of a grid: an order of as many takes seconds, and a model that reads as many does not exist."""
+"""Most patches of a grid: an order of this many takes seconds, and no model reads this many."""
 _MOST_DIGITS = 9
 
 
@@ -23,11 +23,11 @@ class Grid:
     Args:
         height: rows of patches, at least 1.
         width: columns of patches, at least 1.
-        frames: frames, at least 1.
+        frames: number of frames, at least 1.
 
     Raises:
-        ReorderKitError: if one of them is no whole number or less than 1, or there are more than :data:`MOST_PATCHES`
-            patches.
+        ReorderKitError: if one of them is not a whole number, or less than 1, or there are more than
+            :data:`MOST_PATCHES` patches.
     """
 
     height: int
@@ -38,7 +38,9 @@ class Grid:
         for name in ("height", "width", "frames"):
             object.__setattr__(self, name, _whole(getattr(self, name)))
         if min(self.height, self.width, self.frames) < 1:
-            raise ReorderKitError(f"a grid needs at least one patch each way, not {self}", "as in --grid 14x14")
+            raise ReorderKitError(
+                f"a grid needs at least one patch in each direction, not {self}", "as in --grid 14x14"
+            )
         if self.num_patches > MOST_PATCHES:
             raise _too_many(str(self))
 
@@ -78,7 +80,7 @@ class Grid:
 
     @classmethod
     def of(cls, value: Grid | str | Sequence[int]) -> Grid:
-        """A grid, as people write it: ``"14x14"``, ``(14, 14)``, ``(frames, height, width)``, or a grid.
+        """A grid from any way of writing one: ``"14x14"``, ``(14, 14)``, ``(frames, height, width)``, or a grid.
 
         Raises:
             ReorderKitError: if it is none of these.
@@ -107,7 +109,7 @@ def _whole(patches: int) -> int:
         return operator.index(patches)
     except TypeError:
         raise ReorderKitError(
-            f"a grid has a whole number of patches each way, not {quoted(patches)}",
+            f"a grid has a whole number of patches in each direction, not {quoted(patches)}",
             "give integers: 224 // 16 is one, 224 / 16 is not",
         ) from None
 

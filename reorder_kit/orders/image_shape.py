@@ -1,4 +1,4 @@
-"""The shape of the images a model is built for."""
+"""The shape of the images that a model is built for."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ class ImageShape:
     """The shape of an image, in pixels, or of a clip of several frames.
 
     Args:
-        channels: values of a pixel.
+        channels: number of values per pixel.
         height: rows of pixels.
         width: columns of pixels.
-        frames: frames of a clip; 1 for images.
+        frames: number of frames of a clip; 1 for images.
 
     >>> str(ImageShape(3, 32, 48)), str(ImageShape(3, 32, 48, frames=8))
     ('3x32x48', '3x8x32x48')
@@ -26,7 +26,7 @@ class ImageShape:
 
     @property
     def axes(self) -> tuple[int, ...]:
-        """The shape of a sample's tensor: (channel, height, width), or (channel, frame, height, width) of a clip."""
+        """The shape of a sample's tensor: (channel, height, width), or (channel, frame, height, width) for a clip."""
         frames = () if self.frames == 1 else (self.frames,)
         return (self.channels, *frames, self.height, self.width)
 

@@ -12,13 +12,13 @@ def kendall_tau(first: Sequence[int], second: Sequence[int]) -> float:
     """1 if two rankings agree, -1 if one is the other reversed (Kendall, Biometrika 1938; ties: tau-b, Kendall 1945).
 
     Args:
-        first: the rank of each thing.
-        second: another rank of each, in the same sequence.
+        first: the rank of each item.
+        second: another rank of each item, in the same sequence.
 
     Returns:
-        NaN if all things have one and the same rank in a ranking.
+        NaN if all items have the same rank in one of the rankings.
 
-    >>> round(kendall_tau([0, 1, 2], [0, 2, 1]), 3)  # one of three pairs is turned round
+    >>> round(kendall_tau([0, 1, 2], [0, 2, 1]), 3)  # one of three pairs is swapped
     0.333
     """
     pairs = math.comb(len(first), 2)
@@ -27,7 +27,7 @@ def kendall_tau(first: Sequence[int], second: Sequence[int]) -> float:
         return math.nan
     tied_in_both = _tied_pairs(zip(first, second, strict=True))
     difference = pairs - tied_first - tied_second + tied_in_both - 2 * _discordant_pairs(first, second)
-    # One root after the other, as scipy divides: the same to the last digit.
+    # Divide by one root after the other, as SciPy does, for the same result to the last digit.
     tau = difference / math.sqrt(pairs - tied_first) / math.sqrt(pairs - tied_second)
     return min(1.0, max(-1.0, tau))
 
@@ -37,7 +37,7 @@ def _tied_pairs(ranks: Iterable[Hashable]) -> int:
 
 
 def _discordant_pairs(first: Sequence[int], second: Sequence[int]) -> int:
-    """Pairs that stand the one way round in the first ranking and the other way round in the second."""
+    """The number of pairs whose order differs between the two rankings."""
     discordant, before = 0, list[int]()
     for _, rank in sorted(zip(first, second, strict=True)):
         place = bisect_right(before, rank)

@@ -13,8 +13,8 @@ def matched(patches: Order, influence: Float[Tensor, " slot"]) -> Order:
     """Match a ranking of patches with the influence of slots.
 
     Args:
-        patches: as many as there are slots, the one to be read best first.
-        influence: of each slot; of equal ones the first counts as more influential.
+        patches: the ranking, most informative first, with as many patches as there are slots.
+        influence: the influence of each slot; among equals, the first counts as more influential.
 
     >>> matched(Order([2, 0, 1]), torch.tensor([0.1, 0.2, 0.7])).indices.tolist()
     [1, 0, 2]
@@ -25,7 +25,7 @@ def matched(patches: Order, influence: Float[Tensor, " slot"]) -> Order:
 
 
 def effective_slots(influence: Float[Tensor, " slot"]) -> float:
-    """Over how many slots influence is spread: the exponential of its entropy; 0 where there is none.
+    """The number of slots over which influence is spread: the exponential of its entropy; 0 without influence.
 
     >>> effective_slots(torch.tensor([0.5, 0.5, 0.0, 0.0]))
     2.0

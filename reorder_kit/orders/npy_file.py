@@ -1,4 +1,4 @@
-"""Arrays in files that are written whole."""
+"""Arrays in files that are written atomically."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from reorder_kit.whole_file import write_whole
 
 
 def write_npy(path: Path, array: NDArray[Any]) -> None:
-    """Write an array as ``.npy``; a kill at any moment leaves a whole file or none.
+    """Write an array as ``.npy``; if the process is killed, the file is complete or absent.
 
     Raises:
         OSError: if it cannot be written.
@@ -34,7 +34,7 @@ def read_npy(path: Path, hint: str | None = None) -> NDArray[Any]:
         hint: what to do if it cannot be read.
 
     Raises:
-        ReorderKitError: if it is missing, or is not such a file.
+        ReorderKitError: if it is missing or is not a ``.npy`` file.
     """
     try:
         array: NDArray[Any] = read_array(io.BytesIO(path.read_bytes()), allow_pickle=False)

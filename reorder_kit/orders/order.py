@@ -1,4 +1,4 @@
-"""The order itself: which patch stands in which slot."""
+"""The order itself: which patch is in which slot."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ if TYPE_CHECKING:
 class Order:
     """``indices[slot]`` is the row-major index of the patch in that slot (gather convention).
 
-    One order for all images has the shape ``(slot)``; one for each group of images ``(group, slot)``, with the group of
-    every image beside it; one for each image ``(batch, slot)``. An order may leave patches out (a *partial* order) but
-    never holds one twice. An invalid order cannot be built.
+    One order for all images has the shape ``(slot)``; one for each group of images has ``(group, slot)``, with the
+    group of every image in ``groups``; one for each image has ``(batch, slot)``. An order may leave patches out (a
+    *partial* order) but never holds a patch twice. An invalid order cannot be built.
 
     Args:
         indices: the patch in each slot.
-        num_patches: patches there are to choose from; those of the grid if not given, or else the number of slots.
+        num_patches: the number of patches to choose from; if not given, the grid's, or without a grid, that of slots.
         groups: the group of each image, for the shape ``(group, slot)``.
-        grid: the grid of the patches, where it is known, as ``Grid.of`` takes it. Orders are equal whether or not they
-            know it.
+        grid: the grid of the patches, if known, in any form that ``Grid.of`` takes. It is ignored when orders are
+            compared.
 
     Raises:
-        ReorderKitError: if a patch is no whole number, is out of range or appears twice, or the grid has another number
-            of patches.
+        ReorderKitError: if a patch is not a whole number, is out of range or appears twice, or the grid has another
+            number of patches.
 
     >>> order = Order([2, 0, 1])
     >>> order.rank.tolist()
@@ -73,14 +73,14 @@ class Order:
         groups: Int[Tensor, " batch"] | None = None,
         grid: Grid | None = None,
     ) -> Order:
-        """Without the check: for the result of an ``argsort`` in a training step, valid by construction."""
+        """Build an order without checks, for the result of an ``argsort`` in a training step, valid by construction."""
         order = cls.__new__(cls)
         order.indices, order.num_patches, order.groups, order.grid = indices, num_patches, groups, grid
         return order
 
     @classmethod
     def identity(cls, num_patches: int) -> Order:
-        """Every patch in its row-major place."""
+        """The row-major order."""
         return cls(torch.arange(num_patches))
 
     def _check(self) -> None:
@@ -115,34 +115,34 @@ class Order:
 
     @property
     def num_slots(self) -> int:
-        """Places in the sequence."""
+        """Number of slots in the sequence."""
         return self.indices.shape[-1] if self.indices.ndim else 0
 
     @property
     def is_static(self) -> bool:
-        """One order for all images."""
+        """Whether there is one order for all images."""
         return self.indices.ndim == 1
 
     @property
     def is_full(self) -> bool:
-        """Every patch has a slot: the order is a permutation."""
+        """Whether every patch has a slot, so that the order is a permutation."""
         return self.num_slots == self.num_patches
 
     @property
     def rank(self) -> Int[Tensor, "*batch patch"]:
-        """The slot of each patch; -1 for a patch that has none."""
+        """The slot of each patch; -1 for a patch without a slot."""
         slots = torch.arange(self.num_slots, device=self.indices.device).expand_as(self.indices)
         empty = self.indices.new_full((*self.indices.shape[:-1], self.num_patches), -1)
         return empty.scatter(-1, self.indices, slots)
 
     @property
     def rank_with_absent_last(self) -> Int[Tensor, "*batch patch"]:
-        """The slot of each patch; the number of patches for one that has none, behind every slot."""
+        """The slot of each patch; for a patch without a slot, the number of patches, which is after every slot."""
         rank = self.rank
         return rank.masked_fill(rank < 0, self.num_patches)
 
     def with_grid(self, grid: Grid | str | Sequence[int]) -> Order:
-        """The same order, which knows the grid of its patches.
+        """The same order, with the grid of its patches.
 
         Raises:
             ReorderKitError: if it is an order of another grid, or of another number of patches.
@@ -152,26 +152,26 @@ class Order:
         return Order.trusted(self.indices, self.num_patches, self.groups, grid)
 
     def inverse(self) -> Order:
-        """The order that undoes this one, which must be full. It takes slots, and so has no grid."""
+        """The order that undoes this one, which must be full. It applies to slots, so it has no grid."""
         if not self.is_full:
-            raise ReorderKitError("a partial order has no inverse", "restore() fills the patches it left out")
+            raise ReorderKitError("a partial order has no inverse", "restore() fills in the patches that it left out")
         return Order.trusted(self.rank, self.num_patches, self.groups)
 
     def first(self, slots: int) -> Order:
-        """The order cut off after so many slots; the patches beyond are left out.
+        """The first slots of the order; the other patches are left out.
 
         Args:
-            slots: 1 to the number of slots there are.
+            slots: how many, from 1 to the number of slots.
 
         >>> Order([2, 0, 1]).first(2)
         Order(2 of 3 patches: 2 0)
         """
         if not 1 <= slots <= self.num_slots:
-            raise ReorderKitError(f"an order of {self.num_slots} slots has no first {slots}")
+            raise ReorderKitError(f"an order of {self.num_slots} slots cannot be cut to the first {slots}")
         return Order.trusted(self.indices[..., :slots], self.num_patches, self.groups, self.grid)
 
     def compose(self, then: Order) -> Order:
-        """This order first, ``then`` on its result: ``composed[slot] = self[then[slot]]``, of this order's grid."""
+        """This order first, then ``then`` on its result: ``composed[slot] = self[then[slot]]``, with this grid."""
         if then.num_patches != self.num_slots:
             raise ReorderKitError(f"an order of {then.num_patches} patches cannot follow one of {self.num_slots} slots")
         if self.is_static:
@@ -183,19 +183,19 @@ class Order:
         return Order.trusted(composed, self.num_patches, grid=self.grid)
 
     def merged(self, grid: Grid | str | Sequence[int], valid: Bool[Tensor, "batch patch"] | None = None) -> Order:
-        """The order of the cells of a coarser grid: a merged cell stands where its first patch stood.
+        """The order of the cells of a coarser grid: a merged cell takes the place of its first patch.
 
-        A cell covers a square of patches within a frame; how many on a side follows from the number of patches.
+        A cell covers a square of patches within a frame; its side follows from the number of patches.
 
         Args:
-            grid: the coarser grid, of as many frames.
-            valid: False for padding, row-major. A cell then stands where its first valid patch stood, and one of
-                padding alone behind all others; the order is one for each image.
+            grid: the coarser grid, with the same number of frames.
+            valid: False for padding, row-major. A cell then takes the place of its first valid patch, and cells of only
+                padding come last; there is one order for each image.
 
         Raises:
             ReorderKitError: if the order is partial, or its patches do not make up squares.
 
-        >>> Order([6, 0, 7, 3, 2, 1, 5, 4]).merged(Grid(1, 2)).indices.tolist()  # of a 2x4 grid
+        >>> Order([6, 0, 7, 3, 2, 1, 5, 4]).merged(Grid(1, 2)).indices.tolist()  # from a 2x4 grid
         [1, 0]
         """
         grid = Grid.of(grid)
@@ -233,7 +233,7 @@ class Order:
         return Order.trusted(self.indices.to(device), self.num_patches, groups, self.grid)
 
     def apply(self, patches: Tensor) -> Tensor:
-        """Put what each patch has into slots: ``(batch, patch, ...) -> (batch, slot, ...)``."""
+        """Move the values of patches into slots: ``(batch, patch, ...) -> (batch, slot, ...)``."""
         if patches.shape[1] != self.num_patches:
             raise ReorderKitError(f"an order of {self.num_patches} patches was given {patches.shape[1]}")
         if self.is_static:
@@ -241,9 +241,9 @@ class Order:
         return _gather(patches, self.per_image(len(patches)))
 
     def restore(self, slots: Tensor) -> Tensor:
-        """Bring what each slot has back to row-major: ``(batch, slot, ...) -> (batch, patch, ...)``.
+        """Move the values of slots back to row-major order: ``(batch, slot, ...) -> (batch, patch, ...)``.
 
-        A patch that has no slot becomes zero.
+        A patch without a slot becomes zero.
         """
         if slots.shape[1] != self.num_slots:
             raise ReorderKitError(f"an order of {self.num_slots} slots was given {slots.shape[1]}")
@@ -263,7 +263,7 @@ class Order:
     def kendall_tau(self, other: Order) -> float:
         """Kendall's rank correlation of two static orders: 1 the same, -1 reversed (Kendall, Biometrika 1938).
 
-        Patches that a partial order leaves out tie behind its last slot; ties are corrected for (tau-b, Kendall 1945).
+        Patches that a partial order leaves out tie after its last slot; ties are corrected for (tau-b, Kendall 1945).
         """
         _check_comparable(self, other)
         if self.num_patches == 1:
@@ -271,12 +271,12 @@ class Order:
         return kendall_tau(self.rank_with_absent_last.tolist(), other.rank_with_absent_last.tolist())
 
     def mean_rank_shift(self, other: Order) -> float:
-        """By how many slots a patch moves between two static orders, on average; one left out stands behind the end."""
+        """The mean number of slots by which patches move between two static orders; left-out patches come last."""
         _check_comparable(self, other)
         return float((self.rank_with_absent_last.cpu() - other.rank_with_absent_last.cpu()).abs().double().mean())
 
     def adjacency(self, grid: Grid | str | Sequence[int]) -> float:
-        """The share of consecutive slots whose patches share an edge, or a place in frames that follow each other.
+        """The share of consecutive slots whose patches share an edge, or a position in consecutive frames.
 
         It is 1 for a single slot.
         """
@@ -290,14 +290,14 @@ class Order:
         return float((steps == 1).double().mean())
 
     def save(self, path: str | Path) -> None:
-        """Write the order, as the ending of the file says.
+        """Write the order, in the format given by the ending of the file.
 
         Args:
-            path: ends with ``.json`` (one order with its grid, for people and other programs), ``.npy`` (the patch
-                numbers of one order and nothing else), or ``.safetensors`` (an order of any shape, and its grid).
+            path: ends with ``.json`` (one order with its grid, for people and other programs), ``.npy`` (only the patch
+                numbers of one order), or ``.safetensors`` (an order of any shape, and its grid).
 
         Raises:
-            ReorderKitError: if it ends otherwise, such a file cannot hold the order, or it cannot be written.
+            ReorderKitError: if it has another ending, the format cannot hold the order, or it cannot be written.
         """
         from reorder_kit.orders.saved_order import save_order
 
@@ -305,7 +305,7 @@ class Order:
 
     @classmethod
     def load(cls, path: str | Path) -> Order:
-        """Read what :meth:`save` wrote. :func:`reorder_kit.load_order` reads runs and names, too, and takes a grid.
+        """Read what :meth:`save` wrote. :func:`reorder_kit.load_order` also reads runs and names, and takes a grid.
 
         Raises:
             ReorderKitError: if it is missing, is not such a file, is damaged, or holds an invalid order.
@@ -315,19 +315,19 @@ class Order:
         return read_order(Path(path))
 
     def plot(self, image: Any = None, title: str | None = None) -> OrderFigure:
-        """A matplotlib figure of the path over the grid, which notebooks show, and ``savefig`` writes.
+        """A Matplotlib figure of the path over the grid, which notebooks display and ``savefig`` writes.
 
         Args:
-            image: what is shown below the path: a PIL image, a tensor ``(channel, height, width)``, an array
-                ``(height, width, channel)``, or a clip of as many frames as the grid has. Values outside of 0 to 1 are
-                stretched to it.
-            title: what is shown; the grid and the number of patches if not given.
+            image: the image below the path: a PIL image, a tensor ``(channel, height, width)``, an array
+                ``(height, width, channel)``, or a clip with as many frames as the grid. Values outside 0 to 1 are
+                rescaled to this range.
+            title: the title; the grid and the number of patches if not given.
 
         Raises:
             ReorderKitError: if the order has no grid, differs between images, or has too many patches for a picture; if
-                the image is none, or the grid does not cut it into patches.
+                the image is invalid, or the grid does not divide it into patches.
         """
-        # Imported on first use: matplotlib takes a second.
+        # Imported on first use: Matplotlib takes a second.
         from reorder_kit.orders.order_figure import plot_order
 
         return plot_order(self, image, title)
@@ -354,7 +354,7 @@ class Order:
     def __getitem__(self, slot: slice) -> Order: ...
 
     def __getitem__(self, slot: SupportsIndex | slice) -> int | Order:
-        """The patch in a slot; of a slice, the order of these slots: ``order[:49]`` reads 49 patches."""
+        """The patch in a slot; for a slice, the order of these slots: ``order[:49]`` reads 49 patches."""
         if isinstance(slot, slice):
             slots = torch.tensor(range(self.num_slots)[slot], dtype=torch.long)  # torch takes no negative steps
             return Order(self._single()[slots], self.num_patches, grid=self.grid)

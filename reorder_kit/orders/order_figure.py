@@ -26,7 +26,7 @@ from reorder_kit.orders.picture import Picture, picture_of
 from reorder_kit.orders.walk import Cell, jumps, walk
 
 DOTS_PER_INCH = 160
-"""Of pixels, where the figure is written."""
+"""Resolution of written figures."""
 _NUMBERED_CELL = 0.5  # inches: in smaller cells a slot number is unreadable
 
 # Inches.
@@ -44,7 +44,7 @@ _Point = tuple[float, float]
 
 
 class OrderFigure(Figure):
-    """A figure that notebooks show, and that pyplot does not know of: it is neither shown twice nor kept open."""
+    """A figure that notebooks display, unknown to pyplot, so it is neither shown twice nor kept open."""
 
     def _repr_png_(self) -> bytes:
         content = io.BytesIO()
@@ -60,17 +60,17 @@ def order_figure(
     reach: Bool[Tensor, " slot"] | None = None,
     image: Picture | None = None,
 ) -> OrderFigure:
-    """A static order: the path over the grid, colored from its start to its end.
+    """A figure of a static order: the path over the grid, colored from its start to its end.
 
-    Jumps between patches that share no edge are thin and dashed. Frames of a video stand beside each other.
+    Jumps between patches that share no edge are thin and dashed. Frames of a video are side by side.
 
     Args:
         order: the order, the same for all images.
         grid: the grid it was made for.
-        title: what is shown.
-        reach: which slots have a path to the readout. Where some have none, their patches are hatched and pale, and
-            those that are read are framed.
-        image: what is shown below the path, an image for each frame.
+        title: the title.
+        reach: which slots have a path to the readout. If some have none, their patches are hatched and pale, and the
+            patches that are read are framed.
+        image: the image below the path, one for each frame.
 
     Raises:
         ReorderKitError: if the order is not the same for all images, does not fit the grid or the reach, or has too
@@ -100,7 +100,7 @@ def order_figure(
 
 
 def plot_order(order: Order, image: Any = None, title: str | None = None) -> OrderFigure:
-    """The figure of an order that knows its grid, as :meth:`Order.plot` describes it."""
+    """The figure of an order with a grid, as described in :meth:`Order.plot`."""
     if order.grid is None:
         raise ReorderKitError("an order without a grid cannot be drawn", "order.with_grid(Grid(height, width))")
     picture = None if image is None else picture_of(image, order.grid)
@@ -116,7 +116,7 @@ class _PrintedBoard(Board):
         return min(0.85, max(0.16, 6.4 / max(self.width, self.height)))
 
     def points(self, cells: float) -> float:
-        """A length in cells as points of print, the unit of line widths and letters."""
+        """A length in cells, converted to points, the unit of line widths and letters."""
         return cells * self.cell_inches * 72
 
 
@@ -129,7 +129,7 @@ def _draw_image(axes: Axes, board: Board, image: Picture) -> None:
 
 
 def _layout(board: _PrintedBoard, title: str, keys: list[list[Any]], num_slots: int) -> tuple[OrderFigure, Axes]:
-    """A figure as large as its content, with title, board, colour bar and the rows of the legend in place."""
+    """A figure that fits its content, with title, board, color bar and the rows of the legend in place."""
     has_bar = num_slots > 1
     board_width, board_height = board.width * board.cell_inches, board.height * board.cell_inches
     bar_room = _BAR_GAP + _BAR_WIDTH + _BAR_LABELS if has_bar else 0.0
@@ -183,12 +183,12 @@ def _draw_colour_bar(axes: Axes, num_slots: int) -> None:
 
 
 def _spectrum(num_slots: int) -> Any:
-    """A colour for each slot: plasma without its palest end, which would vanish on white."""
+    """A color for each slot: plasma without its palest end, which is invisible on white."""
     return colormaps["plasma"](np.linspace(0.0, 0.86, num_slots))[:, :3]
 
 
 def _path_colours(is_read: list[bool]) -> list[_Colour]:
-    """The colour of each slot, pale where it is not read."""
+    """The color of each slot, pale if it is not read."""
     spectrum = _spectrum(len(is_read))
     return [tuple(colour if read else 0.35 * colour + 0.65) for colour, read in zip(spectrum, is_read, strict=True)]
 
@@ -261,7 +261,7 @@ def _between(colours: list[_Colour], slot: int) -> Any:
 
 
 def _arc(here: _Point, there: _Point) -> Any:
-    """A straight line, or a flat arc where a straight line would run through the centres of patches between."""
+    """A straight line, or a flat arc if a straight line would cross the centers of patches in between."""
     start, end = np.array(here), np.array(there)
     along = end - start
     if math.gcd(*(round(abs(cells)) for cells in along)) == 1:
@@ -273,7 +273,7 @@ def _arc(here: _Point, there: _Point) -> Any:
 
 
 def _draw_nodes(axes: Axes, board: _PrintedBoard, cells: list[Cell], colours: list[_Colour]) -> None:
-    """A dot under each number, or else where no line touches a patch; the start a ringed circle, the end a square."""
+    """A dot under each number, or on patches that no line touches; the start is a ringed circle, the end a square."""
     has_numbers = board.cell_inches >= _NUMBERED_CELL
     leaps = {-1, *jumps(cells), len(cells) - 1}
     dotted = [slot for slot in range(len(cells)) if has_numbers or {slot - 1, slot} <= leaps]

@@ -16,7 +16,7 @@ from reorder_kit.whole_file import write_unless_same
 
 FORMAT_VERSION = 1
 _MOST_BYTES = 2**26
-"""Of an order file: its examples are as many orders as a person looks at, of as many patches as a grid can have."""
+"""Largest order file: its examples are as many orders as a person looks at, of as many patches as a grid can have."""
 EXPECTED = 'write {"name": ..., "grid": [height, width], "order": [...]}, as `show-order --json` does'
 
 
@@ -25,11 +25,11 @@ class OrderFile:
     """One order with its grid and a name.
 
     Args:
-        name: what the order is called.
+        name: the name of the order.
         grid: the grid it was made for.
-        order: the order: the best one of a run, or the consensus where it orders each image by what it shows.
-        spread: of a consensus: the mean Kendall distance of the images' orders to it, 0 to 1; None for a best order.
-        examples: of a consensus: the orders of some images.
+        order: the best order of a run, or the consensus if each image has its own order.
+        spread: for a consensus, the mean Kendall distance of the images' orders to it, 0 to 1; None for a best order.
+        examples: for a consensus, the orders of some images.
 
     Raises:
         ReorderKitError: if the order is not the same for all images, or not one of the grid's patches.
@@ -43,23 +43,23 @@ class OrderFile:
 
     def __post_init__(self) -> None:
         if not self.order.is_static:
-            raise ReorderKitError(f"{self.order!r} differs between images, and a file of an order holds a single one")
-        # The only way to set a field of a frozen class: whoever takes the order out of the file shall know its grid.
+            raise ReorderKitError(f"{self.order!r} differs between images, but an order file holds a single order")
+        # The only way to set a field of a frozen class; an order from a file should have its grid.
         object.__setattr__(self, "order", self.order.with_grid(self.grid))
 
     @property
     def is_consensus(self) -> bool:
-        """No single order is the run's."""
+        """Whether the run has no single order."""
         return self.spread is not None
 
     def kept(self, share: float) -> OrderFile:
-        """What ``order.keep`` leaves of it: the first slots, a share of all patches.
+        """What ``order.keep`` keeps of it: the first slots, as a share of all patches.
 
         Args:
-            share: above 0, at most 1; all slots that there are at 1.
+            share: above 0, at most 1; at 1, all slots of the order.
 
         Raises:
-            ReorderKitError: if the order has fewer slots, or the share is none.
+            ReorderKitError: if the order has fewer slots, or the share is invalid.
         """
         if not 0 < share <= 1:
             raise ReorderKitError(f"a share of {share:g} of the patches cannot be kept", "as in --keep 0.25")
@@ -73,9 +73,9 @@ class OrderFile:
         return replace(self, order=self.order.first(slots), examples=examples)
 
     def as_dict(self) -> dict[str, Any]:
-        """``{"name", "grid": [height, width], "order": [...]}``; grid is [frames, height, width] for a video.
+        """``{"name", "grid": [height, width], "order": [...]}``; for a video, grid is [frames, height, width].
 
-        A consensus has ``is_consensus``, ``spread`` and ``examples``, too.
+        A consensus also has ``is_consensus``, ``spread`` and ``examples``.
         """
         frames = [self.grid.frames] if self.grid.frames > 1 else []
         grid = [*frames, self.grid.height, self.grid.width]
@@ -87,7 +87,7 @@ class OrderFile:
 
     @property
     def text(self) -> str:
-        """What the file says: a format version, :meth:`as_dict`, and a checksum of both."""
+        """The content of the file: a format version, :meth:`as_dict`, and a checksum of both."""
         return json.dumps(with_checksum({"format_version": FORMAT_VERSION, **self.as_dict()})) + "\n"
 
     @property
@@ -101,17 +101,17 @@ class OrderFile:
 
     @classmethod
     def load(cls, path: Path) -> OrderFile:
-        """Read the file. One that was written by hand needs no checksum.
+        """Read the file. A file written by hand needs no checksum.
 
         Raises:
-            ReorderKitError: if it is missing, is not such a file, holds no valid order of its grid, or is not what its
-                checksum says.
+            ReorderKitError: if it is missing, is not such a file, does not hold a valid order of its grid, or does not
+                match its checksum.
         """
         try:
             with path.open("rb") as file:
                 text = file.read(_MOST_BYTES + 1)
             if len(text) > _MOST_BYTES:
-                raise ReorderKitError(f"{path}: no order: it has more than {_MOST_BYTES // 2**20} MB", EXPECTED)
+                raise ReorderKitError(f"{path}: not an order: it has more than {_MOST_BYTES // 2**20} MB", EXPECTED)
             content = strict_json(text)
         except OSError as error:
             raise ReorderKitError(f"{path}: {error.strerror}") from None
@@ -154,10 +154,10 @@ class OrderFile:
 
 
 def words_of_spread(spread: float) -> str:
-    """What has to be said of every consensus order.
+    """What must be said about every consensus order.
 
     Args:
-        spread: mean Kendall distance of the images' orders to it.
+        spread: the mean Kendall distance of the images' orders to it.
 
     >>> words_of_spread(0.25)
     'each image has its own order; their mean Kendall distance to the consensus is 0.250'
@@ -166,5 +166,5 @@ def words_of_spread(spread: float) -> str:
 
 
 def _are_whole_numbers(values: object) -> TypeGuard[list[int]]:
-    # type() rather than isinstance(): True and False are integers, too.
+    # type() rather than isinstance(), because True and False are also integers.
     return isinstance(values, list) and all(type(value) is int for value in values)

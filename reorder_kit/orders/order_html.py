@@ -1,4 +1,4 @@
-"""An order as HTML, for notebooks: the path over the grid, as a picture of few bytes."""
+"""An order as HTML, for notebooks: the path over the grid, as a small picture."""
 
 from __future__ import annotations
 
@@ -17,26 +17,28 @@ _MOST_DRAWN = 64**2
 _LARGEST, _SMALLEST_CELL, _LARGEST_CELL = 320, 4, 32
 """In pixels: the longer side of the picture, and the sides of a cell."""
 _SMALLEST_MARK = 4
-"""In pixels: half as wide as the mark of the start or the end."""
+"""In pixels: half the width of the mark of the start or the end."""
 _UNIT = 2
-"""Of the drawing, along the side of a cell: so the middle of each cell has whole numbers."""
+"""Units of the drawing along the side of a cell, so that the middle of each cell has whole coordinates."""
 _SECTIONS = 24
-"""Of the path, each of one color."""
+"""Sections of the path, each of one color."""
 _STOPS = ((58, 110, 224), (186, 74, 170), (224, 112, 32))
-"""Colors of the start, the middle and the end, which can be told from white and from black."""
+"""Colors of the start, the middle and the end, visible on white and on black."""
 
 
 def order_as_html(order: Order) -> str:
-    """What a notebook shows of an order: a picture, if it is the same for all images and knows its grid.
+    """What a notebook shows for an order: a picture, if it is the same for all images and has a grid.
 
-    Lines and letters have the color of the text around them, and there is no background: it is fit for light and dark.
+    Lines and letters take the color of the surrounding text, and the background is transparent, so it works in light
+    and dark themes.
     """
     words = f"<code>{escape(order_in_words(order))}</code>"
     if not order.is_static:
-        return f"<div>{words}<br>Each image has an order of its own.</div>"
+        return f"<div>{words}<br>Each image has its own order.</div>"
     if order.grid is None:
         return (
-            f"<div>{words}<br>Its grid is not known: <code>order.with_grid(Grid(height, width))</code> is drawn.</div>"
+            f"<div>{words}<br>Its grid is not known; "
+            "to draw it, use <code>order.with_grid(Grid(height, width))</code>.</div>"
         )
     if order.num_patches > _MOST_DRAWN:
         hint = " here: <code>order.plot()</code> draws it" if can_be_plotted(order.grid) else ""
@@ -81,7 +83,7 @@ def _frames(board: Board) -> Iterator[str]:
 
 
 def _left_out(order: Order, board: Board) -> Iterator[str]:
-    """The cells without a slot, shaded: side by side ones as one rectangle."""
+    """The cells without a slot, shaded; adjacent cells of a row form one rectangle."""
     missing = [Cell(*board.grid.cell(patch)) for patch, rank in enumerate(order.rank.tolist()) if rank < 0]
     rectangles = []
     for _, run in groupby(enumerate(missing), lambda each: _run(*each)):
@@ -94,7 +96,7 @@ def _left_out(order: Order, board: Board) -> Iterator[str]:
 
 
 def _run(place: int, cell: Cell) -> tuple[int, int, int]:
-    """Equal for cells that follow each other in a row."""
+    """A key that is equal for adjacent cells of a row."""
     return cell.frame, cell.row, cell.column - place
 
 
@@ -114,7 +116,7 @@ def _path(board: Board, cells: list[Cell]) -> Iterator[str]:
 
 
 def _steps(points: list[tuple[float, float]], start: int, stop: int, leaps: set[int]) -> str:
-    """Lines along the steps of a section; a patch that no line touches is a dot."""
+    """Lines along the steps of a section; patches that no line touches become dots."""
     drawn = [f"M{_number(points[start][0])} {_number(points[start][1])}"]
     if start in leaps:
         drawn.append("h0")
@@ -129,7 +131,7 @@ def _steps(points: list[tuple[float, float]], start: int, stop: int, leaps: set[
 
 
 def _jumps(points: list[tuple[float, float]], leaps: list[int]) -> str:
-    """Straight lines, or flat arcs where a straight line would run through the middle of patches between."""
+    """Straight lines, or flat arcs if a straight line would cross the middle of patches in between."""
     drawn, place = [], -1
     for slot in leaps:
         (x, y), (to_x, to_y) = points[slot], points[slot + 1]
@@ -148,7 +150,7 @@ def _jumps(points: list[tuple[float, float]], leaps: list[int]) -> str:
 
 
 def _ends(board: Board, cells: list[Cell], pixels: float) -> Iterator[str]:
-    """Marks of the start and the end; pixels is how large a unit is, since marks must be seen on large grids."""
+    """Marks of the start and the end; ``pixels``, the size of a unit, keeps the marks visible on large grids."""
     size = max(0.65, _SMALLEST_MARK / pixels)
     ring = f'stroke="currentColor" stroke-width="{_number(size / 4)}"'
     if len(cells) > 1:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from reorder_kit.orders.order import Order
 
 _MOST_SHOWN, _FIRST, _LAST = 16, 8, 4
-"""Patch numbers of an order that are all shown, and those at both ends of a longer one."""
+"""Longest order whose patch numbers are all shown, and how many are shown at both ends of a longer one."""
 
 
 def order_in_words(order: Order) -> str:
-    """How many slots it has, of how many patches, of which grid, and the patches at both ends.
+    """Its number of slots and patches, its grid, and the patches at both ends.
 
     >>> order_in_words(Order([2, 0, 1]))
     'Order(3 of 3 patches: 2 0 1)'

@@ -1,4 +1,4 @@
-"""The numbers of patches, from whatever holds whole numbers."""
+"""Patch numbers from anything that holds whole numbers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def whole_numbers(indices: Tensor | NDArray[Any] | Sequence[int]) -> Int[Tensor,
         ReorderKitError: if they are anything else.
     """
     try:
-        # numpy gives views that are reversed or cannot be written, and unsigned numbers: torch takes none of these.
+        # NumPy arrays may be reversed, read-only or unsigned, none of which torch accepts.
         numbers = torch.from_numpy(_copied(indices)) if isinstance(indices, np.ndarray) else torch.as_tensor(indices)
     except (TypeError, ValueError, RuntimeError) as error:
         raise ReorderKitError(f"an order holds patch numbers, in rows of one length: {error}") from None

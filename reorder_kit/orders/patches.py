@@ -14,7 +14,7 @@ def cut(images: Shaped[Tensor, "batch channel *frame height width"], grid: Grid)
     """Cut images or clips into row-major patches.
 
     Args:
-        images: images, or clips of as many frames as the grid has.
+        images: images, or clips with as many frames as the grid.
         grid: the patches of one image or clip.
 
     Returns:
@@ -35,11 +35,11 @@ def cut(images: Shaped[Tensor, "batch channel *frame height width"], grid: Grid)
 def paste(
     patches: Shaped[Tensor, "batch patch pixel"], grid: Grid, image: ImageShape
 ) -> Shaped[Tensor, "batch channel *frame height width"]:
-    """Put patches back together: the images or clips they were cut from.
+    """Put patches back together into the images or clips that they were cut from.
 
     Args:
-        patches: row-major, with their pixels by channel, row and column.
-        grid: the grid they were cut by.
+        patches: the patches, row-major, with their pixels by channel, row and column.
+        grid: the grid that they were cut with.
         image: the shape of the result.
 
     Raises:
@@ -65,7 +65,7 @@ def paste(
 def tiles(
     images: Shaped[Tensor, "batch channel *frame height width"], grid: Grid
 ) -> Shaped[Tensor, "batch channel frame row y column x"]:
-    """Images or clips with their rows and columns split by patch, for sums over patches; nothing is moved.
+    """Images or clips with rows and columns split by patch, for sums over patches; no data is moved.
 
     Raises:
         ReorderKitError: if the grid does not divide the images.
@@ -78,7 +78,7 @@ def tiles(
 
 def _check_division(frames: int, height: int, width: int, grid: Grid) -> None:
     if frames != grid.frames:
-        raise ReorderKitError(f"a {grid} grid is of {_clips(grid.frames)}, not of {_clips(frames)}")
+        raise ReorderKitError(f"a {grid} grid is for {_clips(grid.frames)}, not for {_clips(frames)}")
     if height % grid.height or width % grid.width:
         raise ReorderKitError(
             f"an image of {height}x{width} pixels cannot be cut into {grid.height}x{grid.width} patches",

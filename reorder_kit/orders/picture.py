@@ -1,4 +1,4 @@
-"""An image that somebody has at hand, as pixels that can be shown below an order."""
+"""Convert a user's image to pixels that can be shown below an order."""
 
 from __future__ import annotations
 
@@ -16,32 +16,32 @@ from reorder_kit.orders.grid import Grid
 from reorder_kit.orders.patches import tiles
 
 Picture = Float[NDArray[np.float64], "frame height width 3"]
-"""Colors from 0 to 1, an image for each frame."""
+"""Colors from 0 to 1, one image for each frame."""
 
 _CHANNELS = (1, 3, 4)
 _PLAIN_MODES = ("1", "L", "RGB", "RGBA", "F", "I", "I;16")
-"""Of PIL images, whose values are gray, or red, green and blue."""
+"""Modes of PIL images whose values are gray, or red, green and blue."""
 EXPECTED = "give one image: a tensor (channel, height, width), an array (height, width, channel), or a PIL image"
 
 
 def picture_of(image: Any, grid: Grid) -> Picture:
-    """What is seen of an image or clip.
+    """The colors of an image or clip.
 
-    Whole numbers are colors from 0 to 255. Of floats that are not from 0 to 1, such as those of a normalized image, the
-    smallest becomes black and the largest white. A fourth channel is left out.
+    Whole numbers are colors from 0 to 255. If floats are not from 0 to 1, as in a normalized image, the smallest
+    becomes black and the largest white. A fourth channel is dropped.
 
     Args:
         image: a PIL image; a tensor or array ``(channel, height, width)``, ``(height, width, channel)`` or
-            ``(height, width)``; of a clip ``(channel, frame, height, width)`` or ``(frame, channel, height, width)``. A
-            batch of one is taken as well.
-        grid: that cuts it into patches.
+            ``(height, width)``; for a clip ``(channel, frame, height, width)`` or ``(frame, channel, height, width)``.
+            A batch of one is also accepted.
+        grid: the grid that cuts it into patches.
 
     Raises:
-        ReorderKitError: if it is none of these, or the grid does not cut it into patches.
+        ReorderKitError: if it is none of these, or the grid does not divide it into patches.
     """
     values = _array(image)
     clip = _clip(values, grid.frames)
-    tiles(torch.empty(1, 1, *clip.shape[:3]), grid)  # refuses what the grid does not divide
+    tiles(torch.empty(1, 1, *clip.shape[:3]), grid)  # refuses images that the grid does not divide
     colours = clip if clip.shape[-1] != 4 else clip[..., :3]
     picture: Picture = np.broadcast_to(_unit(colours), (*colours.shape[:3], 3))
     return picture
@@ -56,7 +56,7 @@ def _array(image: Any) -> NDArray[Any]:
         image = image.detach().cpu()
         image = image.float() if image.is_floating_point() else image
     elif isinstance(image, Image.Image):
-        image = ImageOps.exif_transpose(image)  # upright, as models are given it
+        image = ImageOps.exif_transpose(image)  # upright, as models see it
         image = image if image.mode in _PLAIN_MODES else image.convert("RGB")
     try:
         values = np.asarray(image)

@@ -16,16 +16,16 @@ from reorder_kit.orders.soft_permutation import SoftPermutation
 
 @dataclass(frozen=True)
 class Proposal:
-    """A hard order, or a soft permutation together with the hard order it stands for.
+    """A hard order, or a soft permutation together with the hard order that it represents.
 
     Args:
         order: the hard order.
-        soft: what is applied instead in this pass, if anything.
+        soft: the soft permutation that is applied instead in this pass, if any.
         log_prob: log-probability of the order under the policy, one for each row of ``order.indices``.
         is_exact: the soft permutation is hard in the forward pass (straight-through), so no slot sees another's patch.
-        block: the block before which it is applied. Before a later one, its patches are the slots that the block is
-            given.
-        aux: whatever else the policy computed and needs again in its loss, such as the logits of an auxiliary head.
+        block: the block before which it is applied. Before a later block, its patches are the slots of the block's
+            input.
+        aux: anything else that the policy computed and needs in its loss, such as the logits of an auxiliary head.
     """
 
     order: Order
@@ -37,21 +37,21 @@ class Proposal:
 
     @classmethod
     def straight_through(cls, order: Order, soft: SoftPermutation, block: int = 0) -> Proposal:
-        """Hard forward, soft gradient."""
+        """A proposal that is hard in the forward pass and soft in the gradient."""
         return cls(order, soft.straight_through(order), block=block)
 
     @classmethod
     def mixture(cls, order: Order, soft: SoftPermutation, block: int = 0) -> Proposal:
-        """Soft forward and backward: a slot holds a mixture of patches, later ones included."""
+        """A proposal that is soft forward and backward: a slot holds a mixture of patches, including later ones."""
         return cls(order, soft, is_exact=False, block=block)
 
     def log_prob_per_image(self, batch: int) -> Float[Tensor, " batch"]:
-        """The log-probability of the order of each image, whether they share orders or not.
+        """The log-probability of each image's order, whether or not images share orders.
 
-        Proposals before several blocks, each drawn given the earlier ones, have the sum of these.
+        For proposals before several blocks, each drawn given the earlier ones, add these up.
 
         Args:
-            batch: images.
+            batch: number of images.
 
         Raises:
             ReorderKitError: if the order was not drawn, or was proposed for another number of images.
@@ -62,7 +62,7 @@ class Proposal:
             return self.log_prob.expand(batch)
         rows = self.log_prob if self.order.groups is None else self.log_prob[self.order.groups]
         if len(rows) != batch:
-            raise ReorderKitError(f"orders proposed for {len(rows)} images were asked about {batch}")
+            raise ReorderKitError(f"orders proposed for {len(rows)} images cannot be used for {batch}")
         return rows
 
     @overload
@@ -72,9 +72,9 @@ class Proposal:
     def apply(self, sequence: Float[Tensor, "batch patch dim"]) -> Float[Tensor, "batch slot dim"]: ...
 
     def apply(self, sequence: PatchSequence | Tensor) -> PatchSequence | Tensor:
-        """Move the patches and all that belongs to them; patches alone may come as a tensor.
+        """Move the patches and everything that belongs to them; patches alone may be a tensor.
 
-        Validity, pixels and the known order follow the hard order, since half a patch is neither valid nor anywhere.
+        Validity, pixels and the known order follow the hard order, because they cannot be mixed.
         """
         if isinstance(sequence, Tensor):
             return (self.soft or self.order).apply(sequence)
@@ -91,10 +91,10 @@ class Proposal:
     def restore(self, sequence: Float[Tensor, "batch slot dim"]) -> Float[Tensor, "batch patch dim"]: ...
 
     def restore(self, sequence: PatchSequence | Tensor) -> PatchSequence | Tensor:
-        """Undo :meth:`apply`: back to row-major, or to the slots of the proposal that was applied before this one.
+        """Undo :meth:`apply`: back to row-major order, or to the slots of the proposal that was applied before.
 
-        A patch that a partial order left out is marked invalid. The order of the result is not known; of several
-        proposals, the last that was applied is restored first.
+        A patch that a partial order left out is marked invalid. The order of the result is unknown; restore several
+        proposals from last to first.
         """
         if isinstance(sequence, Tensor):
             return (self.soft or self.order).restore(sequence)

@@ -1,4 +1,4 @@
-"""Orders in files, whose ending says how: JSON, numpy, or safetensors."""
+"""Orders in files, whose ending gives the format: JSON, NumPy, or safetensors."""
 
 from __future__ import annotations
 
@@ -21,30 +21,30 @@ _JSON, _TENSORS = ".json", ".safetensors"
 
 
 def save_order(order: Order, path: Path) -> None:
-    """Write an order as its file's name says.
+    """Write an order, in the format given by the file's ending.
 
     Args:
         order: the order.
-        path: ends with ``.json`` (one order, with its grid and a checksum), ``.npy`` (the patch numbers of one order,
-            and nothing else), or ``.safetensors`` (an order of any shape, and its grid).
+        path: ends with ``.json`` (one order, with its grid and a checksum), ``.npy`` (only the patch numbers of one
+            order), or ``.safetensors`` (an order of any shape, and its grid).
 
     Raises:
-        ReorderKitError: if the name ends otherwise, such a file cannot hold the order, or it cannot be written.
+        ReorderKitError: if it has another ending, the format cannot hold the order, or it cannot be written.
     """
     writers: dict[str, Callable[[Order, Path], None]] = {_JSON: _write_json, NPY: _write_npy, _TENSORS: _write_tensors}
     if path.suffix not in writers:
         raise ReorderKitError(f"{path}: an order is saved as {', '.join(writers)}", "end its name with one of these")
     if path.suffix != _TENSORS and not order.is_static:
         raise ReorderKitError(
-            f"{path}: {order!r} differs between images, and such a file holds a single order",
-            f"{_TENSORS} holds orders of every shape",
+            f"{path}: {order!r} differs between images, but such a file holds a single order",
+            f"{_TENSORS} holds orders of any shape",
         )
     with writing(path):
         writers[path.suffix](order, path)
 
 
 def read_order(path: Path) -> Order:
-    """Read what :func:`save_order` wrote; a file that ends otherwise is read as JSON.
+    """Read what :func:`save_order` wrote; a file with another ending is read as JSON.
 
     Raises:
         ReorderKitError: if it is missing, is not such a file, is damaged, or holds an invalid order.
@@ -57,7 +57,7 @@ def read_order(path: Path) -> Order:
 def _write_json(order: Order, path: Path) -> None:
     if order.grid is None:
         raise ReorderKitError(
-            f"{path}: an order file names the grid, and this order has none", "order.with_grid(Grid(height, width))"
+            f"{path}: an order file names the grid, but this order has none", "order.with_grid(Grid(height, width))"
         )
     OrderFile(path.stem, order.grid, order).save(path)
 
@@ -65,7 +65,7 @@ def _write_json(order: Order, path: Path) -> None:
 def _write_npy(order: Order, path: Path) -> None:
     if not order.is_full and reads_as_full(order.indices):
         raise ReorderKitError(
-            f"{path}: of this order of {order.num_patches} patches, numbers alone look like one of {len(order)}",
+            f"{path}: the order has {order.num_patches} patches, but its numbers alone look like one of {len(order)}",
             f"save it as {_JSON}",
         )
     write_npy(path, order.indices.cpu().numpy())

@@ -1,4 +1,4 @@
-"""What flows through a model: a sequence of patches and everything that belongs to each of them."""
+"""What passes through a model: a sequence of patches and everything that belongs to each patch."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ class PatchSequence:
     Args:
         patches: the embedding of the patch in each slot, its absolute position already added.
         grid: the grid the patches were cut from.
-        order: which patch stands in which slot. None is row-major, or hidden from a backbone that does not declare
-            that it needs the order.
+        order: which patch is in which slot. None means row-major, or hidden from a backbone that does not declare that
+            it needs the order.
         valid: False for padding, which no mixer reads. None means all are valid.
-        pixels: the patch in each slot before it was embedded, for policies that need it; no backbone sees it. None
-            where no policy does.
+        pixels: the patch in each slot before it was embedded, for policies that need it; backbones never see it. None
+            if no policy needs it.
     """
 
     patches: Float[Tensor, "batch slot dim"]
@@ -33,32 +33,32 @@ class PatchSequence:
 
     @property
     def num_slots(self) -> int:
-        """Places in the sequence."""
+        """Number of slots in the sequence."""
         return self.patches.shape[1]
 
     @property
     def batch(self) -> int:
-        """Images."""
+        """Number of images."""
         return self.patches.shape[0]
 
     def with_patches(self, patches: Float[Tensor, "batch slot dim"]) -> PatchSequence:
-        """The same places with other embeddings: what a block returns."""
+        """The same sequence with other embeddings: what a block returns."""
         return replace(self, patches=patches)
 
     def without_order(self) -> PatchSequence:
-        """The order hidden."""
+        """The same sequence with its order hidden."""
         return replace(self, order=None)
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """What a backbone makes of a sequence.
+    """The output of a backbone.
 
     Args:
-        sequence: the patches after the last block that ran, in the slots they came in.
+        sequence: the patches after the last block that ran, in the slots of the input.
         extra_tokens: CLS and register tokens, never counted as patches. None if the backbone has none.
-        levels: the pyramid of a hierarchical backbone, finest first: each in the slots of its own order, on its own
-            grid. The last one is ``sequence``. Empty for a backbone of a single level.
+        levels: the pyramid of a hierarchical backbone, finest first: each level in the slots of its own order, on its
+            own grid. The last level is ``sequence``. Empty for a backbone with a single level.
     """
 
     sequence: PatchSequence

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class SlotsRead:
-    """What an order can do besides ordering: it selects, if some patches have no slot, or some slots are not read.
+    """Whether an order also selects patches: it does if some patches have no slot, or some slots are not read.
 
     Args:
-        reached: slots that have a path to the readout; None where patches are ordered again before a later block.
-        of: slots in use.
-        left_out: patches without a slot.
+        reached: number of slots with a path to the readout; None if patches are ordered again before a later block.
+        of: number of slots in use.
+        left_out: number of patches without a slot.
 
     >>> SlotsRead(5, 16).words
     '5 of 16 slots reach the readout'
@@ -27,7 +27,7 @@ class SlotsRead:
 
     @property
     def is_selection(self) -> bool:
-        """Some patches are known not to be read."""
+        """Whether some patches are known not to be read."""
         return self.left_out > 0 or (self.reached is not None and self.reached < self.of)
 
     @property
@@ -42,18 +42,18 @@ class SlotsRead:
 
     @property
     def clause(self) -> str:
-        """The counts at the start of a sentence."""
+        """The counts, as the start of a sentence."""
         if self.reached is not None and self.reached < self.of and not self.left_out:
             return f"Only {self.words}"
         return f"{self.words[0].upper()}{self.words[1:]}"
 
 
 def slots_kept(share: float, patches: int) -> int:
-    """How many slots a share of all patches is: rounded to a whole number, halves up, and at least 1.
+    """The number of slots in a share of all patches: rounded to a whole number, halves up, and at least 1.
 
     Args:
         share: above 0, at most 1.
-        patches: of the grid.
+        patches: number of patches of the grid.
 
     >>> slots_kept(0.25, 64), slots_kept(0.5, 9), slots_kept(0.01, 16)
     (16, 5, 1)

@@ -22,7 +22,7 @@ class SoftPermutation:
     """``matrix[slot, patch]`` is the share of a patch in a slot; every row sums to one.
 
     Args:
-        matrix: one matrix for all images, or one for each.
+        matrix: one matrix for all images, or one for each image.
     """
 
     matrix: Float[Tensor, "*batch slot patch"]
@@ -48,7 +48,7 @@ class SoftPermutation:
         return self.matrix.to(patches.dtype) @ patches
 
     def restore(self, slots: Float[Tensor, "batch slot dim"]) -> Float[Tensor, "batch patch dim"]:
-        """Back to row-major by the column-normalised transpose.
+        """Return to row-major order with the column-normalized transpose.
 
         Rows of SoftSort's matrix sum to one but its columns do not, so a plain transpose would rescale patches. A patch
         without a share in any slot becomes zero.
@@ -56,18 +56,18 @@ class SoftPermutation:
         return self.inverse().apply(slots)
 
     def inverse(self) -> SoftPermutation:
-        """The column-normalised transpose; exact for a hard permutation."""
+        """The column-normalized transpose; exact for a hard permutation."""
         transpose = self.matrix.transpose(-1, -2)
         total = transpose.sum(dim=-1, keepdim=True)
-        # A patch in no slot keeps its zeros: dividing them by something tiny would make their gradient infinite.
+        # A patch in no slot keeps its zeros: dividing them by a tiny number would make their gradient infinite.
         return SoftPermutation(transpose / total.where(total > torch.finfo(total.dtype).tiny, 1.0))
 
     def compose(self, then: SoftPermutation) -> SoftPermutation:
-        """This permutation first, ``then`` on its result."""
+        """This permutation first, then ``then`` on its result."""
         return SoftPermutation(then.matrix @ self.matrix)
 
     def residual(self) -> float:
-        """The largest distance of the sum of a row or column from one: 0 if every patch and slot has a full share."""
+        """The largest distance of a row or column sum from one: 0 if every patch and slot has a full share."""
         matrix = self.matrix.detach()
         rows, columns = matrix.sum(dim=-1), matrix.sum(dim=-2)
         return float(torch.maximum((rows - 1).abs().max(), (columns - 1).abs().max()))
@@ -77,7 +77,7 @@ class SoftPermutation:
         return largest_assignment(self.matrix)
 
     def straight_through(self, order: Order) -> SoftPermutation:
-        """Hard in the forward pass, with the gradient of this soft permutation."""
+        """A permutation that is hard in the forward pass, with the gradient of this soft permutation."""
         hard = SoftPermutation.from_order(order, self.matrix.dtype).matrix
         return SoftPermutation(hard + (self.matrix - self.matrix.detach()))
 
@@ -86,7 +86,7 @@ class SoftPermutation:
         return self.to_order().kendall_tau(other)
 
     def mean_rank_shift(self, other: Order) -> float:
-        """By how many slots a patch moves between the nearest hard order and another, on average."""
+        """The mean number of slots by which patches move between the nearest hard order and another."""
         return self.to_order().mean_rank_shift(other)
 
     def adjacency(self, grid: Grid) -> float:
@@ -114,18 +114,18 @@ def largest_assignment(values: Float[Tensor, "*batch slot patch"]) -> Order:
     """The order whose ``values[slot, patch]`` have the largest sum, without gradient (Kuhn, 1955; scipy's solver).
 
     Args:
-        values: how well a patch fits into a slot; no more slots than patches.
+        values: how well each patch fits each slot; no more slots than patches.
 
     Raises:
         ReorderKitError: if one is NaN or infinite.
     """
-    # Imported on first use: scipy takes a while.
+    # Imported on first use: SciPy takes a while.
     from scipy.optimize import linear_sum_assignment
 
     matrices = values.detach().double().cpu()
     if not bool(torch.isfinite(matrices).all()):
         raise ReorderKitError(
-            "what is to be assigned holds NaN or infinity", "raise the temperature or lower the step size"
+            "the matrix to be assigned holds NaN or infinity", "raise the temperature or lower the step size"
         )
     rows = [
         torch.from_numpy(linear_sum_assignment(matrix.numpy(), maximize=True)[1])

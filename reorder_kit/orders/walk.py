@@ -1,4 +1,4 @@
-"""The walk of a static order over a grid: what every picture of an order starts from."""
+"""The walk of a static order over a grid, the basis of every picture of an order."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from reorder_kit.orders.order import Order
 
 
 class Cell(NamedTuple):
-    """The place of a patch."""
+    """The position of a patch."""
 
     frame: int
     row: int
     column: int
 
     def shares_edge(self, other: Cell) -> bool:
-        """Whether two cells lie side by side in one frame."""
+        """Whether two cells are adjacent in one frame."""
         distance = abs(self.row - other.row) + abs(self.column - other.column)
         return self.frame == other.frame and distance == 1
 
@@ -39,5 +39,5 @@ def walk(order: Order, grid: Grid) -> list[Cell]:
 
 
 def jumps(cells: list[Cell]) -> list[int]:
-    """The slots from which the walk goes on to a cell that shares no edge with theirs."""
+    """The slots from which the walk continues to a cell that shares no edge with theirs."""
     return [slot for slot, (here, there) in enumerate(pairwise(cells)) if not here.shares_edge(there)]

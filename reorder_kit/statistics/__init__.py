@@ -1,1 +1,1 @@
-"""Intervals, tests and corrections, of numbers that know nothing of orders."""
+"""Intervals, tests and corrections, for numbers of any kind."""

@@ -1,4 +1,4 @@
-"""Means over seeds and test images, and how far they are to be trusted for other seeds and other images."""
+"""Means over seeds and test images, with intervals for other seeds and other images."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ FEW_VALUES = 64
 def mean_over_seeds_and_images(
     values: Sequence[float], image_scores: Float[NDArray[np.floating], "seed image"] | None, seed: int
 ) -> Estimate:
-    """The mean with its 95 % interval over other seeds and other test images.
+    """The mean with its 95% interval over other seeds and other test images.
 
     Args:
-        values: what each seed gave on all images.
-        image_scores: what each image contributed with each seed; None where a metric is not a mean over images, or it
-            is not known. The interval is then that of Student's t, over seeds alone.
-        seed: of the resampling.
+        values: the result of each seed on all images.
+        image_scores: the contribution of each image with each seed; None if a metric is not a mean over images, or the
+            contributions are unknown. The interval is then that of Student's t, over seeds alone.
+        seed: seed of the resampling.
     """
     if image_scores is None or min(image_scores.shape) < 2:
         return mean_over_seeds(values)
@@ -35,11 +35,11 @@ def mean_over_seeds_and_images(
 
 
 def interval(resampled: Float[NDArray[np.float64], " draw"], level: float) -> tuple[float, float]:
-    """The ends of the part of a distribution in the middle.
+    """The ends of the central part of a distribution.
 
     Args:
         resampled: the distribution.
-        level: share of it that is inside.
+        level: the share of it that is inside.
     """
     low, high = np.quantile(resampled, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
@@ -48,29 +48,29 @@ def interval(resampled: Float[NDArray[np.float64], " draw"], level: float) -> tu
 def resampled_means(
     image_scores: Float[NDArray[np.floating], "seed image"], seed: int
 ) -> Float[NDArray[np.float64], " draw"]:
-    """What the mean might have been with other seeds and other images: a hierarchical bootstrap.
+    """The distribution of the mean for other seeds and other images: a hierarchical bootstrap.
 
-    Seeds and images are crossed: all seeds are tested on the same images. A score is a mean, plus what its seed adds,
-    plus what its image adds, plus a rest. What seeds add, with their share of the rest, is seen in the means of seeds;
-    what images add is seen in the means of images, but for the rest in them. Each is drawn anew:
+    Seeds and images are crossed: all seeds are tested on the same images. A score is a mean, plus a seed effect, plus
+    an image effect, plus a residual. The means of seeds show the seed effects, with their share of the residual; the
+    means of images show the image effects, also with residual. Both are drawn anew:
 
-    * The mean over seeds from Student's t. A few values have no tails that could be resampled: percentiles of them
-      are too narrow, by more than a third with five seeds.
-    * The mean over images by resampling images, after their deviations were shrunk by what the rest makes of their
-      variance. Otherwise the rest would be counted twice, and a third time where seeds are resampled within images
-      (the pigeonhole bootstrap): for two models that get much the same images right, that is most of the interval.
+    * The mean over seeds from Student's t. A few values have no tails to resample: their percentiles are too narrow,
+      by more than a third with five seeds.
+    * The mean over images by resampling images, after shrinking their deviations by the residual's part of their
+      variance. Otherwise the residual would be counted twice, and a third time if seeds are resampled within images
+      (the pigeonhole bootstrap): for two models that get mostly the same images right, that is most of the interval.
 
-    Without images that differ the interval is Student's; with many seeds it is the bootstrap's over images. Where seeds
-    have test images of their own, image means hold nothing but rest, and nothing is added to what seeds show.
+    If images do not differ, the interval is Student's; with many seeds, it is the bootstrap's over images. If each seed
+    has its own test images, image means contain only residual, and nothing is added to the variation between seeds.
 
     Sources: A. B. Owen, "The Pigeonhole Bootstrap", Annals of Applied Statistics, 2007, https://arxiv.org/abs/0712.1111,
     also on its excess; C. A. Field and A. H. Welsh, "Bootstrapping Clustered Data", Journal of the Royal Statistical
-    Society B, 2007, https://doi.org/10.1111/j.1467-9868.2007.00593.x, on drawing the parts of a score each for itself;
+    Society B, 2007, https://doi.org/10.1111/j.1467-9868.2007.00593.x, on drawing the parts of a score separately;
     A. C. Davison and D. V. Hinkley, "Bootstrap Methods and their Application", 1997, section 3.8, on shrinking.
 
     Args:
-        image_scores: of at least two seeds and two images.
-        seed: of the resampling.
+        image_scores: scores of at least two seeds and two images.
+        seed: seed of the resampling.
     """
     seeds, images = image_scores.shape
     scores = np.asarray(image_scores, dtype=np.float64)
@@ -87,7 +87,7 @@ def resampled_means(
 
 @cache
 def _t_quantiles(degrees: int) -> Float[NDArray[np.float64], " draw"]:
-    """Student's t, evenly spaced: in a random sequence they are draws that leave no chance in what is known."""
+    """Evenly spaced quantiles of Student's t; shuffled, they are draws that follow the distribution exactly."""
     quantiles: NDArray[np.float64] = stats.t.ppf((np.arange(RESAMPLES) + 0.5) / RESAMPLES, degrees)
     return quantiles
 
@@ -95,12 +95,12 @@ def _t_quantiles(degrees: int) -> Float[NDArray[np.float64], " draw"]:
 def _image_parts(
     deviations: Float[NDArray[np.float64], " image"], random: np.random.Generator
 ) -> Float[NDArray[np.float64], " draw"]:
-    """Mean deviations of images drawn with replacement."""
+    """Mean deviations of images that are drawn with replacement."""
     images = len(deviations)
     values, counts = np.unique(deviations, return_counts=True)
     if len(values) > FEW_VALUES:
         return np.array([deviations[random.integers(images, size=images)].mean() for _ in range(RESAMPLES)])
-    # How often each value is drawn is all that counts, and hits and misses of a few seeds have few values.
+    # Only the count of each value matters, and hits and misses of a few seeds have few values.
     drawn = random.multinomial(images, counts / images, size=RESAMPLES)
     means: NDArray[np.float64] = drawn @ values / images
     return means

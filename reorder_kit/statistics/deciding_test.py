@@ -1,4 +1,4 @@
-"""The tests between which a study chooses: one decides, the other is shown."""
+"""The tests that a study chooses from: one decides, the other is shown."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ _TESTS: Mapping[DecidingTest, Callable[[Float[NDArray[np.float64], "seed row"], 
 
 
 def p_of(test: DecidingTest, scores: Float[NDArray[np.float64], "seed row"], seed: int) -> float:
-    """The two-sided p of the hypothesis that rows are alike.
+    """The two-sided p of the hypothesis that rows are equal.
 
     Args:
-        test: which.
-        scores: of at least one seed and two rows.
-        seed: of what is drawn.
+        test: the test.
+        scores: scores of at least one seed and two rows.
+        seed: seed of the random draws.
     """
     return _TESTS[test](scores, seed)
 
 
 def smallest_p_of(test: DecidingTest, seeds: int) -> float:
-    """What a test gives when rows differ as clearly as can be: a t-test of two seeds has no bound.
+    """The smallest p that a test can give; a t-test with two or more seeds has no lower bound.
 
     >>> smallest_p_of("permutation", 3), smallest_p_of("paired-t", 3)
     (0.25, 0.0)

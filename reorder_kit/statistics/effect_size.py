@@ -1,4 +1,4 @@
-"""How large a paired difference is beside the noise of its seeds."""
+"""The size of a paired difference relative to the noise of its seeds."""
 
 from __future__ import annotations
 
@@ -19,6 +19,6 @@ def effect_size(differences: Sequence[float]) -> float | None:
     if len(differences) < 2:
         return None
     spread = float(np.std(differences, ddof=1))
-    if spread <= 1e-9 * float(np.max(np.abs(differences))):  # nothing but rounding
+    if spread <= 1e-9 * float(np.max(np.abs(differences))):  # only rounding
         return None
     return float(np.mean(differences)) / spread

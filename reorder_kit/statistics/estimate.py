@@ -1,4 +1,4 @@
-"""Means over seeds, ratios of means, and how far to trust them."""
+"""Means over seeds and ratios of means, with intervals."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from scipy import stats
 
 @dataclass(frozen=True)
 class Estimate:
-    """A figure over seeds with its 95 % interval, which takes two seeds.
+    """A figure over seeds with its 95% interval, which needs at least two seeds.
 
     Args:
         mean: the figure.
         low: lower end; None if there is no interval.
         high: upper end; None if there is no interval.
-        values: what each seed gave; nothing for a ratio of means.
+        values: the value of each seed; empty for a ratio of means.
     """
 
     mean: float
@@ -29,7 +29,7 @@ class Estimate:
 
     @property
     def ends(self) -> tuple[float, float, float]:
-        """Figure, lower and upper end; the figure itself where there is no interval."""
+        """Figure, lower and upper end; without an interval, the figure itself."""
         return self.mean, self.mean if self.low is None else self.low, self.mean if self.high is None else self.high
 
     def as_dict(self) -> dict[str, Any]:
@@ -37,7 +37,7 @@ class Estimate:
         return {**asdict(self), "values": list(self.values)}
 
     def written(self, digits: int) -> str:
-        """The figure and its interval with so many digits behind the point."""
+        """The figure and its interval, with this number of digits after the decimal point."""
         mean = f"{self.mean:.{digits}f}"
         if self.low is None or self.high is None:
             return mean
@@ -51,10 +51,10 @@ class Estimate:
 
 
 def within_shares(estimate: Estimate) -> Estimate:
-    """The estimate of a mean of shares, whose interval ends where shares do: at 0 and at 1.
+    """The estimate of a mean of shares, with its interval cut at 0 and 1.
 
-    The true mean of shares lies between 0 and 1, so what an interval has beyond holds nothing: without it, the interval
-    covers the mean as often as before. A mean of differences has no such bounds; give none here.
+    The true mean of shares is between 0 and 1, so the cut interval covers it as often as before. Do not use this for
+    means of differences, which have no such bounds.
 
     >>> str(within_shares(mean_over_seeds([1.0, 0.9])))
     '0.950 (0.315 to 1.000)'
@@ -78,18 +78,18 @@ def mean_over_seeds(values: Sequence[float]) -> Estimate:
 
 
 def ratio_over_seeds(parts: Sequence[float], wholes: Sequence[float]) -> Estimate | None:
-    """The mean part over the mean whole with Fieller's interval; None unless the mean whole is surely above 0.
+    """The mean part over the mean whole with Fieller's interval; None unless the mean whole is clearly above 0.
 
-    A ratio r is in the interval if a t test does not tell the mean of ``parts - r * wholes`` from 0. That makes the
-    interval right for ratios, whose parts and wholes are noisy and go together; it is bounded just when the t interval
-    of the whole leaves 0 out. With fewer than two seeds nothing is sure.
+    A ratio r is in the interval if a t test does not distinguish the mean of ``parts - r * wholes`` from 0. This is
+    correct for ratios whose parts and wholes are noisy and correlated. The interval is bounded exactly if the t
+    interval of the whole excludes 0. With fewer than two seeds, the result is None.
 
     Source: E. C. Fieller, "Some Problems in Interval Estimation", Journal of the Royal Statistical Society B, 1954,
     https://www.jstor.org/stable/2984043
 
     Args:
-        parts: of each seed.
-        wholes: of the same seeds.
+        parts: the part of each seed.
+        wholes: the whole of each seed.
 
     >>> str(ratio_over_seeds([4.0, 5.0, 6.0], [8.0, 10.0, 12.0]))
     '0.500 ± 0.000'

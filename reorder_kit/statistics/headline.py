@@ -1,4 +1,4 @@
-"""The metric that stands for the others: which way is better, and whether its differences are points."""
+"""The headline metric: which direction is better, and whether its differences are points."""
 
 from __future__ import annotations
 
@@ -15,31 +15,31 @@ class Headline:
     (0.5, False, 'mse (lower is better)')
 
     Args:
-        name: of the metric.
-        higher_is_better: whether a higher value is a better one.
+        name: name of the metric.
+        higher_is_better: whether a higher value is better.
     """
 
     name: str
     higher_is_better: bool = True
 
     def gain(self, score: float, reference: float) -> float:
-        """By how much a score is better than another one; below 0 where it is worse."""
+        """By how much a score is better than another; negative if it is worse."""
         return score - reference if self.higher_is_better else reference - score
 
     def are_shares(self, scores: Iterable[float]) -> bool:
-        """Whether differences of these scores are told in points, hundredths, as those of an accuracy.
+        """Whether differences of these scores are given in points (hundredths), like those of an accuracy.
 
-        An error between 0 and 1 may be of any scale, so it has no points.
+        An error between 0 and 1 may have any scale, so its differences are not points.
         """
         return self.higher_is_better and all(0 <= score <= 1 for score in scores)
 
     @property
     def difference(self) -> str:
-        """What a column of gains is called."""
+        """The heading of a column of gains."""
         return "difference" if self.higher_is_better else "better by"
 
     def __str__(self) -> str:
-        """The name, with the direction where it is not the usual one."""
+        """The name, with the direction if lower is better."""
         return self.name if self.higher_is_better else f"{self.name} (lower is better)"
 
 

@@ -1,4 +1,4 @@
-"""What many tests at once do to a p: Holm's correction."""
+"""Holm's correction for multiple tests."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Corrected p, in the same sequence; those below alpha hold together, with an error of at most alpha in any.
+    """Corrected p values, in the same sequence; the chance of any error among those below alpha is at most alpha.
 
     The smallest is multiplied by the number of tests, the next by one less, and so on; none ends up below one that was
-    smaller.
+    smaller before.
 
     Source: S. Holm, "A Simple Sequentially Rejective Multiple Test Procedure", Scandinavian Journal of Statistics,
     1979, https://www.jstor.org/stable/4615733

@@ -15,9 +15,9 @@ class PairedTest:
     """Whether a mean difference is above zero.
 
     Args:
-        mean: of the differences.
-        standard_error: of the mean, over other seeds and other images.
-        p: one-sided; small if the mean is above zero.
+        mean: the mean of the differences.
+        standard_error: the standard error of the mean, over other seeds and other images.
+        p: the one-sided p; small if the mean is above zero.
     """
 
     mean: float
@@ -28,21 +28,20 @@ class PairedTest:
 def paired_test(differences: Float[NDArray[np.floating], "seed image"]) -> PairedTest:
     """Test one-sided whether differences are above zero for other seeds and other images.
 
-    Seeds and images are crossed: all seeds are judged on the same images. A difference is a mean, plus what its seed
-    adds, plus what its image adds, plus a rest, as in
-    :func:`~reorder_kit.statistics.bootstrap.resampled_means`. With the mean squares of a two-way table without repeats,
-    the variance of the mean is::
+    Seeds and images are crossed: all seeds are judged on the same images. A difference is a mean, plus a seed effect,
+    plus an image effect, plus a residual, as in :func:`~reorder_kit.statistics.bootstrap.resampled_means`. With the
+    mean squares of a two-way table without replication, the variance of the mean is::
 
         (MS(seeds) + MS(images) - MS(rest)) / (seeds * images)
 
-    The rest is in both mean squares, and is counted once. Pooling all differences, or testing the image means alone,
-    would leave out that another seed gives another difference, and call noise of three seeds a gain.
+    The residual (rest) is in both mean squares, and is counted once. Pooling all differences, or testing only the image
+    means, would ignore the variation between seeds, and report noise of three seeds as a gain.
 
-    The mean over its standard error is compared with Student's t of ``seeds - 1`` degrees, as if all variance came from
-    the few seeds. Where it does, the test is exact; where images vary more, it is cautious.
+    The mean over its standard error is compared with Student's t with ``seeds - 1`` degrees of freedom, as if all
+    variance came from the few seeds. If it does, the test is exact; if images vary more, it is conservative.
 
     Args:
-        differences: of at least two seeds and two images.
+        differences: differences for at least two seeds and two images.
     """
     from scipy import stats  # takes half a second to import
 

@@ -1,4 +1,4 @@
-"""Whether rows of a study differ by more than chance, where what seeds add is taken for normal: the paired t-test."""
+"""Whether rows of a study differ by more than chance, assuming normal seed effects: the paired t-test."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from reorder_kit.statistics.permutation_tests import permutation_test
 def paired_t_test(scores: Float[NDArray[np.float64], "seed row"], seed: int) -> float:
     """The two-sided p of the hypothesis that rows have the same mean; 1 with one seed.
 
-    For two rows it is the paired t-test, for more the F-test of repeated measures, which is the t-test for two. With
-    more rows some may go up and down together, as orders do that resemble each other; for that its degrees of freedom
-    are reduced (:func:`sphericity`). With few seeds and many rows that is too much rather than too little, and only
-    large differences show. Where rows differ by the same with every seed there is no spread to judge by, and p is that
-    of the permutation test.
+    For two rows it is the paired t-test; for more, the F-test of repeated measures, which for two rows is the t-test.
+    With more rows, some may be correlated, as similar orders are, so the degrees of freedom are reduced
+    (:func:`sphericity`). With few seeds and many rows the reduction is rather too large, and only large differences are
+    found. If rows differ by the same amount with every seed, there is no spread to test against, and p is that of the
+    permutation test.
 
-    Sources: R. A. Fisher, "Statistical Methods for Research Workers", 1925, on both; S. W. Greenhouse and S. Geisser,
-    "On methods in the analysis of profile data", Psychometrika, 1959, on the correction.
+    Sources: R. A. Fisher, "Statistical Methods for Research Workers", 1925, on both tests; S. W. Greenhouse and S.
+    Geisser, "On methods in the analysis of profile data", Psychometrika, 1959, on the correction.
 
     Args:
-        scores: of at least one seed and two rows.
-        seed: of the permutation test, where it stands in.
+        scores: scores of at least one seed and two rows.
+        seed: seed of the permutation test, if it is used.
 
     >>> round(paired_t_test(np.array([[0.9, 0.8], [0.8, 0.6], [0.7, 0.4]]), seed=0), 4)
     0.0742
@@ -41,26 +41,26 @@ def paired_t_test(scores: Float[NDArray[np.float64], "seed row"], seed: int) -> 
 
 
 def sphericity(scores: Float[NDArray[np.float64], "seed row"]) -> float:
-    """How alike the variances of all differences of two rows are, by Greenhouse and Geisser: 1 if they are equal.
+    """How similar the variances of all pairwise row differences are, by Greenhouse and Geisser: 1 if they are equal.
 
     Args:
-        scores: of at least two seeds and two rows, not all explained by row and seed.
+        scores: scores of at least two seeds and two rows, not fully explained by row and seed.
 
     Returns:
-        At least 1 / (rows - 1), but for rounding.
+        At least 1 / (rows - 1), up to rounding.
     """
     rest = _unexplained(scores)
-    products = rest @ rest.T  # the eigenvalues above 0 are those of the rows' covariance, but for a factor
+    products = rest @ rest.T  # its eigenvalues above 0 are those of the rows' covariance, up to a factor
     return float(np.trace(products) ** 2 / ((scores.shape[1] - 1) * np.square(products).sum()))
 
 
 def error_variance(scores: Float[NDArray[np.float64], "seed row"]) -> float:
     """The variance of a score that neither its row nor its seed explains; half that of a difference of two rows.
 
-    It is 0 where nothing but rounding is left.
+    It is 0 if only rounding is left.
 
     Args:
-        scores: of at least two seeds and two rows.
+        scores: scores of at least two seeds and two rows.
     """
     seeds, rows = scores.shape
     squares = float(np.square(_unexplained(scores)).sum())
@@ -68,6 +68,6 @@ def error_variance(scores: Float[NDArray[np.float64], "seed row"]) -> float:
 
 
 def _unexplained(scores: Float[NDArray[np.float64], "seed row"]) -> Float[NDArray[np.float64], "seed row"]:
-    """What neither row nor seed explains."""
+    """The part that neither row nor seed explains."""
     rest: NDArray[np.float64] = scores - scores.mean(axis=0) - scores.mean(axis=1, keepdims=True) + scores.mean()
     return rest

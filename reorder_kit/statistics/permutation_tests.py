@@ -7,27 +7,27 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 
 EXACT = 300_000
-"""Up to so many arrangements all are looked at: those of 19 seeds."""
+"""Up to this many sign arrangements, as for 19 seeds, all are used."""
 
 DRAWS = 19_999
-"""Arrangements that are drawn where there are more."""
+"""The number of random arrangements if there are more."""
 
 
 def permutation_test(scores: Float[NDArray[np.float64], "seed row"], seed: int) -> float:
     """The two-sided p of the hypothesis that rows have the same mean.
 
-    From the scores of each seed their mean is taken away, and what is left changes its sign in all rows at once. The p
-    is the share of arrangements of signs whose row means vary at least as much as those seen; what is equal but for
-    rounding counts as equal. Where arrangements are drawn, the one seen is counted as one of them, so that p is never 0
-    and the test keeps its level.
+    The mean of each seed's scores is subtracted, and the sign of the rest is flipped in all rows at once. The p is the
+    share of sign arrangements whose row means vary at least as much as the observed ones; values that differ only by
+    rounding count as equal. If arrangements are drawn at random, the observed one counts as one of them, so that p is
+    never 0 and the test keeps its level.
 
-    For two rows this is the test of the mean difference by its signs, and needs nothing but that either row could have
-    had either score. For more it takes for granted that what a seed adds to the rows is as likely as its opposite.
-    Rows may go up and down together, as orders do that resemble each other. If scores were dealt to the rows anew
-    within every seed, such rows would be called different too often: with 8 seeds and 88 orders of 4 families in 1 of
-    4 made-up studies, at a level of 0.05.
+    For two rows this is the sign-flip test of the mean difference, which assumes only that either row could have had
+    either score. For more rows, it assumes that a seed's effects on the rows are as likely as their opposites. Rows may
+    be correlated, as similar orders are. If scores were permuted among the rows within every seed instead, such rows
+    would be called different too often: with 8 seeds and 88 orders of 4 families, in 1 of 4 simulated studies, at a
+    level of 0.05.
 
-    It is about these test images: with others, rows that are different here might be alike.
+    It is about these test images: with others, rows that differ here might be equal.
 
     Sources: E. J. G. Pitman, "Significance tests which may be applied to samples from any populations", Biometrika,
     1937, https://www.jstor.org/stable/2984124; A. M. Winkler et al., "Permutation inference for the general linear
@@ -35,8 +35,8 @@ def permutation_test(scores: Float[NDArray[np.float64], "seed row"], seed: int) 
     Phipson and G. K. Smyth, "Permutation p-values should never be zero", 2010, https://arxiv.org/abs/1603.05766
 
     Args:
-        scores: of at least one seed and two rows.
-        seed: of the arrangements, where they are drawn.
+        scores: scores of at least one seed and two rows.
+        seed: seed of the arrangements, if they are drawn.
 
     >>> permutation_test(np.array([[0.9, 0.8], [0.8, 0.6], [0.7, 0.4]]), seed=0)
     0.25
@@ -53,7 +53,7 @@ def permutation_test(scores: Float[NDArray[np.float64], "seed row"], seed: int) 
 
 
 def smallest_p(seeds: int) -> float:
-    """What :func:`permutation_test` gives when rows differ as clearly as can be, however many they are.
+    """The smallest p that :func:`permutation_test` can give, for any number of rows.
 
     >>> smallest_p(3)
     0.25
@@ -63,14 +63,14 @@ def smallest_p(seeds: int) -> float:
 
 
 def _arrangements(seeds: int) -> int:
-    """How many count: with all signs turned around, nothing changes, so that of the first seed stays."""
+    """The number of arrangements that count: flipping all signs changes nothing, so the first seed's sign is fixed."""
     return int(2 ** (seeds - 1))
 
 
 def _variation(
     signs: Float[NDArray[np.float64], "arrangement seed"], products: Float[NDArray[np.float64], "seed seed"]
 ) -> Float[NDArray[np.float64], " arrangement"]:
-    """The variance of row means but for a factor: the sum over rows of the squared sum of their signed scores."""
+    """The variance of row means up to a factor: the sum over rows of the squared sum of their signed scores."""
     squares: NDArray[np.float64] = np.einsum("as,as->a", signs @ products, signs)
     return squares
 

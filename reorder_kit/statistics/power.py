@@ -1,4 +1,4 @@
-"""What a number of seeds can show: at best, said before anything is trained, and by the spread that was seen."""
+"""What a number of seeds can show: at best, before anything is trained, and given the observed spread."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from reorder_kit.statistics.deciding_test import DecidingTest, smallest_p_of
 MOST_SEEDS = 1000
 
 POWER = 0.8
-"""How often a difference is found with as many seeds as are recommended."""
+"""How often a difference is found with the recommended number of seeds."""
 
 
 def can_tell(seeds: int, comparisons_in_family: int, alpha: float, test: DecidingTest = "permutation") -> bool:
-    """Whether the clearest difference would be called one.
+    """Whether the clearest possible difference would be significant.
 
     Args:
-        seeds: those that all rows of the comparison have.
-        comparisons_in_family: comparisons with the same question, over which Holm's correction goes.
+        seeds: number of seeds that all rows of the comparison have.
+        comparisons_in_family: number of comparisons with the same question, which Holm's correction covers.
         alpha: level of the tests, after correction.
-        test: the one that decides.
+        test: the test that decides.
     """
     return comparisons_in_family * smallest_p_of(test, seeds) < alpha
 
 
 def fewest_seeds(comparisons_in_family: int, alpha: float, test: DecidingTest = "permutation") -> int | None:
-    """With how many seeds the clearest difference would be called one; None if no number would do.
+    """The smallest number of seeds with which the clearest difference is significant; None if no number is enough.
 
     >>> fewest_seeds(1, alpha=0.05), fewest_seeds(1, alpha=0.05, test="paired-t")
     (6, 2)
@@ -37,14 +37,14 @@ def fewest_seeds(comparisons_in_family: int, alpha: float, test: DecidingTest = 
 
 
 def seeds_to_resolve(spread: float, difference: float, level: float) -> int:
-    """With how many seeds a paired t-test finds a difference in four of five studies; at most ``MOST_SEEDS``.
+    """The number of seeds for a paired t-test to find a difference in four of five studies; at most ``MOST_SEEDS``.
 
     Source: J. Cohen, "Statistical Power Analysis for the Behavioral Sciences", 1988, chapter 2: the noncentral t.
 
     Args:
         spread: standard deviation of the paired differences; not below 0.
-        difference: to be found; above 0, in the unit of the spread.
-        level: of the test; divided by the number of comparisons where there are several.
+        difference: the difference to find; above 0, in the unit of the spread.
+        level: level of the test, divided by the number of comparisons if there are several.
 
     >>> seeds_to_resolve(0.02, 0.02, level=0.05), seeds_to_resolve(0.0, 0.02, level=0.05)
     (10, 2)
@@ -52,7 +52,7 @@ def seeds_to_resolve(spread: float, difference: float, level: float) -> int:
     if spread == 0:
         return 2
     effect = difference / spread
-    # By the normal distribution, which has lighter tails: never too many.
+    # From the normal distribution, whose lighter tails never give too many.
     least = float((stats.norm.isf(level / 2) + stats.norm.isf(1 - POWER)) / effect) ** 2
     seeds = max(2, min(math.floor(least), MOST_SEEDS))
     while seeds < MOST_SEEDS and _power(seeds, effect, level) < POWER:
@@ -68,17 +68,17 @@ def _power(seeds: int, effect: float, level: float) -> float:
 def too_few_seeds(
     seeds: int, comparisons_in_family: int, alpha: float, test: DecidingTest = "permutation"
 ) -> str | None:
-    """A warning in words, with how many seeds would do; None if there are enough.
+    """A warning in words, with the number of seeds that would be enough; None if there are enough.
 
     Args:
-        seeds: of each row.
-        comparisons_in_family: comparisons with the same question, over which Holm's correction goes; at least 1.
+        seeds: number of seeds of each row.
+        comparisons_in_family: number of comparisons with the same question, which Holm's correction covers; at least 1.
         alpha: level of the tests, after correction.
-        test: the one that decides.
+        test: the test that decides.
 
     >>> too_few_seeds(8, comparisons_in_family=6, alpha=0.05)
     >>> print(too_few_seeds(3, comparisons_in_family=1, alpha=0.05))
-    3 seeds are too few: p cannot fall below 0.25, and has to be below 0.05; 6 seeds would do
+    3 seeds are too few: p cannot fall below 0.25, but must be below 0.05; 6 seeds would do
     """
     if can_tell(seeds, comparisons_in_family, alpha, test):
         return None
@@ -90,4 +90,4 @@ def too_few_seeds(
     few = "1 seed is too few" if seeds == 1 else f"{seeds} seeds are too few"
     found = fewest_seeds(comparisons_in_family, alpha, test)
     cure = "no number of seeds would do, only fewer comparisons" if found is None else f"{found} seeds would do"
-    return f"{few}: p cannot fall below {smallest}, and has to be below {alpha:g}; {cure}"
+    return f"{few}: p cannot fall below {smallest}, but must be below {alpha:g}; {cure}"

@@ -112,7 +112,7 @@ def test_a_backbone_says_what_it_needs_and_what_reaches_its_readout(cli):
     assert says["reach"]
     assert "window 0" in json.loads(cli("describe", "backbone", "local", "--json").stdout)["says"]["facts"]
     says = json.loads(cli("describe", "backbone", "recurrent", "--json").stdout)["says"]
-    assert says["needs"] == "nothing but the patches"
+    assert says["needs"] == "only the patches"
 
 
 def test_every_registered_component_can_be_described(cli):

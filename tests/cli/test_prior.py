@@ -256,9 +256,9 @@ def test_a_prior_that_scores_nothing_cannot_rank(cli, install):
     for options in ([], ["--fit-vq"], ["--vq", "vq.safetensors"]):
         done = cli("prior", "trial.yaml", "--prior", "swapped", *options)
         assert done.exit_code == 2
-        assert "swapped scores no orderings: it gives an order of its own, so nothing can be ranked" in done.stderr
+        assert "swapped does not score orderings: it gives its own order, so nothing can be ranked" in done.stderr
     says = json.loads(cli("describe", "prior", "swapped", "--json").stdout)["says"]
-    assert says == {"starts from": "an order of its own"}
+    assert says == {"starts from": "its own order"}
     assert json.loads(cli("describe", "prior", "lzma", "--json").stdout)["says"]["measure"] == "% saved"
 
 

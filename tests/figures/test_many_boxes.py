@@ -57,7 +57,7 @@ def test_many_boxes_have_a_legend_instead_of_texts(drawn: list[Figure]) -> None:
 
 def test_the_surest_boxes_are_drawn_and_lie_on_top(drawn: list[Figure]) -> None:
     figure = draw(annotation(120, "cell"), annotation(130, "cell 0.90"), drawn)
-    assert words(figure)[:2] == ["120 boxes", "the 100 surest of 130 boxes"]
+    assert words(figure)[:2] == ["120 boxes", "the top 100 of 130 boxes"]
     assert (len(boxes(figure, 0)), len(boxes(figure, 1))) == (120, 100)
     assert boxes(figure, 1)[-1].get_xy() == (-0.5, -0.5)  # the first of the prediction, drawn last
 

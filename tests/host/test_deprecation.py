@@ -151,7 +151,7 @@ def test_what_is_not_a_deprecation_is_refused_when_the_plugin_loads():
     host = PluginHost(third_party=False)
     record = host.add(SimpleNamespace(register_orderings=hookimpl(lambda: [Vague])), "vague")
     assert record.status == "failed"
-    assert "says that deprecated is '0.3'; it has to be Deprecation(" in record.reason
+    assert "says that deprecated is '0.3'; it must be Deprecation(" in record.reason
 
 
 def numbers(version):

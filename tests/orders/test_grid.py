@@ -75,7 +75,7 @@ def test_refuses_a_side_without_patches(text: str) -> None:
 @pytest.mark.parametrize("side", [14.0, 2.5, "14", None])
 def test_refuses_a_side_that_is_no_whole_number(side: Any) -> None:
     for sides in ((side, 14), (14, side), (14, 14, side)):
-        with pytest.raises(ReorderKitError, match="a whole number of patches each way, not") as refusal:
+        with pytest.raises(ReorderKitError, match="a whole number of patches in each direction, not") as refusal:
             Grid(*sides)
         assert "224 // 16" in str(refusal.value.hint)
     given: Any = np.int64(14)

@@ -91,7 +91,7 @@ def test_frames_stand_side_by_side():
     ("order", "words"),
     [
         (Order([1, 0]), "Its grid is not known"),
-        (Order([[1, 0], [0, 1]], grid=Grid(1, 2)), "Each image has an order of its own"),
+        (Order([[1, 0], [0, 1]], grid=Grid(1, 2)), "Each image has its own order"),
         (Order(range(65 * 64), grid=Grid(65, 64)), "too large to be drawn here: order.plot() draws it."),
         (Order(range(129 * 128), grid=Grid(129, 128)), "too large to be drawn."),
         (Order(range(2 * 2049), grid=Grid(2, 2049)), "too large to be drawn."),

@@ -92,9 +92,9 @@ def test_gradients_flow_both_ways() -> None:
         ((1, 1, 8, 8), Grid(3, 4), "8x8 pixels cannot be cut into 3x4 patches"),
         ((1, 1, 8, 8), Grid(4, 5), "8x8 pixels cannot be cut into 4x5 patches"),
         ((1, 1, 8, 8), Grid(16, 4), "8x8 pixels cannot be cut into 16x4 patches"),
-        ((1, 1, 8, 8), Grid(2, 2, frames=3), "a 3x2x2 grid is of clips of 3 frames, not of single images"),
-        ((1, 1, 2, 8, 8), Grid(2, 2, frames=3), "clips of 3 frames, not of clips of 2 frames"),
-        ((1, 1, 2, 8, 8), Grid(2, 2), "a 2x2 grid is of single images, not of clips of 2 frames"),
+        ((1, 1, 8, 8), Grid(2, 2, frames=3), "a 3x2x2 grid is for clips of 3 frames, not for single images"),
+        ((1, 1, 2, 8, 8), Grid(2, 2, frames=3), "clips of 3 frames, not for clips of 2 frames"),
+        ((1, 1, 2, 8, 8), Grid(2, 2), "a 2x2 grid is for single images, not for clips of 2 frames"),
     ],
 )
 def test_a_grid_that_does_not_divide_the_images_is_refused(shape: tuple[int, ...], grid: Grid, message: str) -> None:

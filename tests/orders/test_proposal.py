@@ -192,7 +192,7 @@ def test_every_image_has_the_log_probability_of_its_order(
 
 @pytest.mark.parametrize("order", [GROUPED, PER_IMAGE])
 def test_log_probabilities_of_another_number_of_images_are_refused(order: Order) -> None:
-    with pytest.raises(ReorderKitError, match="proposed for 3 images were asked about 1"):
+    with pytest.raises(ReorderKitError, match="proposed for 3 images cannot be used for 1"):
         Proposal(order, log_prob=torch.zeros(len(order.indices))).log_prob_per_image(1)
 
 

@@ -144,7 +144,7 @@ def test_saliency_is_shown_where_it_was_asked(run_folder, host, parse):
     (chart,) = shown.all("figure", id="saliency")
     assert "Saliency by slot (gradient)" in chart.text
     (section,) = shown.all("section", id="slots")
-    assert "Salient patches moved towards the end of the sequence by 50.0%" in " ".join(section.text.split())
+    assert "Salient patches moved toward the end of the sequence by 50.0%" in " ".join(section.text.split())
     (drawing,) = [each for each in shown.all("div") if "Saliency" in each.attributes.get("aria-label", "")]
     told = {line["name"]: line["values"] for line in json.loads(drawing.attributes["data-hover"])["lines"]}
     assert told["in the final order"] == [0] * 15 + [1]

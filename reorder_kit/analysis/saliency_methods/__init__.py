@@ -1,1 +1,1 @@
-"""Ways of telling how much each patch counts, a file each."""
+"""Ways to measure how much each patch matters, one per file."""

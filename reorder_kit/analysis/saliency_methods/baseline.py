@@ -1,4 +1,4 @@
-"""An image that says nothing."""
+"""An image without information."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ def mean_training_image(splits: DataSplits, grid: Grid, seed: int) -> Float[Tens
     Args:
         splits: opened data.
         grid: the grid of patches.
-        seed: of the choice of images.
+        seed: seed of the choice of images.
 
     Raises:
-        ReorderKitError: if none can be read.
+        ReorderKitError: if no image can be read.
     """
     total, count = torch.zeros(()), 0
     for patches in TrainingPatches(splits, grid, seed, BASELINE_IMAGES):

@@ -1,4 +1,4 @@
-"""Saliency from the slope of the loss."""
+"""Saliency from the gradient of the loss."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from reorder_kit.model.ordered_model import OrderedModel
 
 
 class Gradient(SaliencyMethod):
-    """The gradient with respect to the pixels times their distance from a baseline, summed over a patch; its size.
+    """The gradient with respect to the pixels times their distance from a baseline, summed over a patch, absolute.
 
-    That is gradient times input (Shrikumar et al., 2016, https://arxiv.org/abs/1605.01713) with a baseline for zero: a
-    guess, at the price of one backward pass, of how much the loss would change without the patch, and equal to
-    occlusion where the loss is linear in the pixels. Where a model is so sure that its loss is flat, or stops a
-    gradient on purpose as transformer-xl does at its memory, it sees nothing.
+    That is gradient times input (Shrikumar et al., 2016, https://arxiv.org/abs/1605.01713) with a baseline instead of
+    zero: an estimate, for the price of one backward pass, of how much the loss would change without the patch. It
+    equals occlusion if the loss is linear in the pixels. It sees nothing if a model is so confident that its loss is
+    flat, or stops a gradient on purpose, as transformer-xl does at its memory.
 
     Args:
-        baseline: an image that says nothing, such as the mean of training images.
+        baseline: an image without information, such as the mean of training images.
     """
 
     name = "gradient"
@@ -35,7 +35,7 @@ class Gradient(SaliencyMethod):
     def measure(
         self, model: OrderedModel, task: Task, batch: Batch, order: Order, progress: Progress
     ) -> Float[Tensor, "batch patch"]:
-        """One pass forward and one backward."""
+        """Run one forward and one backward pass."""
         images = batch.images.detach().requires_grad_()
         # cuDNN's recurrent layers have no backward pass in evaluation mode.
         with torch.enable_grad(), torch.backends.cudnn.flags(enabled=False):

@@ -1,4 +1,4 @@
-"""What the methods have in common."""
+"""The interface of the methods."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from reorder_kit.model.ordered_model import OrderedModel
 
 
 class SaliencyMethod(ABC):
-    """A measure of how much each patch of an image counts for a model. The patches of an image can be compared.
+    """A measure of how much each patch of an image matters to a model. Patches of one image can be compared.
 
     Every method has a name, and ``about``: what it measures, in a few words.
     """
@@ -30,10 +30,10 @@ class SaliencyMethod(ABC):
 
         Args:
             model: the model, in evaluation mode.
-            task: gives the loss, by its step.
+            task: computes the loss in its step.
             batch: prepared images with targets, on the model's device.
-            order: the order the model reads them in, instead of its own.
-            progress: where training stood.
+            order: the order in which the model reads them, instead of its own.
+            progress: the step of training.
 
         Raises:
             ReorderKitError: if the method does not apply to such a model or task.

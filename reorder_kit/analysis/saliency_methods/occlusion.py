@@ -1,4 +1,4 @@
-"""Saliency from what a model does without a patch."""
+"""Saliency from a model's loss without a patch."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from reorder_kit.model.ordered_model import OrderedModel
 class Occlusion(SaliencyMethod):
     """By how much the loss of an image changes, up or down, when a patch is replaced by that of a baseline.
 
-    Source: Zeiler and Fergus, 2014, https://arxiv.org/abs/1311.2901, section 4.2; their grey square is our baseline. It
-    takes a pass for every patch, and asks the model about images that do not occur.
+    Source: Zeiler and Fergus, 2014, https://arxiv.org/abs/1311.2901, section 4.2; their gray square is our baseline. It
+    takes one pass for every patch, and shows the model images that do not occur in the data.
 
     Args:
-        baseline: an image that says nothing, such as the mean of training images.
+        baseline: an image without information, such as the mean of training images.
     """
 
     name = "occlusion"
@@ -34,7 +34,7 @@ class Occlusion(SaliencyMethod):
     def measure(
         self, model: OrderedModel, task: Task, batch: Batch, order: Order, progress: Progress
     ) -> Float[Tensor, "batch patch"]:
-        """All images at once, one patch after the other."""
+        """Measure all images at once, one patch after another."""
         ordered = model.ordered_by(order)
 
         def loss(images: Float[Tensor, "batch channel height width"]) -> Float[Tensor, " batch"]:

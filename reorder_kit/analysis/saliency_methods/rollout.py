@@ -1,4 +1,4 @@
-"""Saliency from where a model looks."""
+"""Saliency from attention."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ INSTEAD = "use --method gradient or --method occlusion"
 class Rollout(SaliencyMethod):
     """The share of each patch in the readout when attention is followed from the last block to the first.
 
-    It asks neither what a patch says nor what the answer is, and takes the values, MLPs and norms for nothing.
+    It ignores the content of patches, the answer, and the effects of values, MLPs and norms.
     """
 
     name = "rollout"
@@ -29,7 +29,7 @@ class Rollout(SaliencyMethod):
     def measure(
         self, model: OrderedModel, task: Task, batch: Batch, order: Order, progress: Progress
     ) -> Float[Tensor, "batch patch"]:
-        """One pass forward, and one that notes attention."""
+        """Run one forward pass, and one that records attention."""
         if task.is_dense:
             raise ReorderKitError(f"rollout starts at the readout, which the head of {task.name} does not use", INSTEAD)
         sequence = one_pass(model.ordered_by(order), task, batch, progress).sequence
@@ -43,9 +43,9 @@ class Rollout(SaliencyMethod):
 
 
 def rolled_out(maps: AttentionMaps) -> Float[Tensor, "batch token"]:
-    """The share of each token that entered the first block in the readout.
+    """The share of each input token of the first block in the readout.
 
-    A block hands on half of what a token was, and half of what it looked at.
+    A block passes on half of what a token was, and half of what it attended to.
 
     Source: Abnar and Zuidema, "Quantifying Attention Flow in Transformers", 2020, https://arxiv.org/abs/2005.00928,
     section 3; their A is ``(map + 1) / 2`` of a block. They roll out whole matrices; we need the row of the readout.

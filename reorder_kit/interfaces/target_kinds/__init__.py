@@ -1,4 +1,4 @@
-"""Kinds of targets that come with the package: one a file. Each says what a target of its kind is."""
+"""Kinds of targets that come with the package, one per file. Each says what a target of its kind is."""
 
 from reorder_kit.interfaces.target_kind import TargetKind
 from reorder_kit.interfaces.target_kinds.boxes import BOXES
@@ -9,6 +9,6 @@ from reorder_kit.interfaces.target_kinds.multi_label import MULTI_LABEL
 from reorder_kit.interfaces.target_kinds.none import NONE
 
 BUILT_IN: tuple[TargetKind, ...] = (CLASS, MULTI_LABEL, BOXES, MASK, CAPTION, NONE)
-"""One of each. A plugin's own kinds need no registration."""
+"""All of them. A plugin's own kinds need no registration."""
 
 __all__ = ["BOXES", "BUILT_IN", "CAPTION", "CLASS", "MASK", "MULTI_LABEL", "NONE"]

@@ -13,13 +13,13 @@ from torch.utils.data import default_collate
 
 
 def stacked(items: Sequence[Any]) -> Tensor:
-    """Together; whole numbers, of which a sample may have a byte each, as losses want them."""
+    """One tensor of all items; whole numbers, which samples may store as bytes, become ``long``, as losses need."""
     together: Tensor = default_collate(list(items))
     return together if together.is_floating_point() else together.long()
 
 
 def is_whole(value: Any) -> bool:
-    """Whether it is one whole number, of Python, numpy or torch; True and False count as 1 and 0."""
+    """Whether it is one whole number, from Python, NumPy or torch; True and False count as 1 and 0."""
     if isinstance(value, Tensor):
         return value.ndim == 0 and not value.is_floating_point()
     if isinstance(value, np.ndarray):
@@ -28,12 +28,12 @@ def is_whole(value: Any) -> bool:
 
 
 def shown(value: Any) -> str:
-    """A target that is wrong, in a few words."""
+    """A wrong target, described in a few words."""
     if isinstance(value, Tensor):
         return f"{value.dtype} of {tuple(value.shape)}"
     return repr(value) if value is None or isinstance(value, int | float) else f"a {type(value).__name__}"
 
 
 def no_rows(classes: Sequence[str]) -> Float[Tensor, "0 class"]:
-    """The presence of a batch of which nothing could be read, whose targets are of no type."""
+    """The presence of a batch whose images were all unreadable, so that its targets have no type."""
     return torch.zeros(0, len(classes))

@@ -23,7 +23,7 @@ class BoxesKind(TargetKind):
     lies_in_image = True
 
     def collate(self, items: Sequence[Any]) -> list[Any]:
-        """A list, since images have different numbers of boxes."""
+        """A list, because images have different numbers of boxes."""
         return list(items)
 
     def to(self, targets: Any, device: torch.device | str) -> Any:
@@ -38,12 +38,12 @@ class BoxesKind(TargetKind):
         return torch.stack(rows) if rows else no_rows(classes)
 
     def misfit(self, target: Any, classes: Sequence[str], image: ImageShape) -> str | None:
-        """Something else than boxes with a class each."""
+        """Anything other than boxes with a class each."""
         if not isinstance(target, BoxTarget):
             return f"is {shown(target)}, not a BoxTarget"
         count = len(target.boxes)
         if tuple(target.boxes.shape) != (count, 4) or {len(target.classes), len(target.crowd)} != {count}:
-            return "has boxes, classes and crowds of different numbers"
+            return "has different numbers of boxes, classes and crowds"
         if not bool(target.boxes.isfinite().all()):
             return "has a box with NaN or infinity"
         beyond = target.classes[(target.classes < 0) | (target.classes >= len(classes))]
@@ -52,10 +52,10 @@ class BoxesKind(TargetKind):
 
 @dataclass(frozen=True)
 class BoxTarget:
-    """The objects of an image, of the target kind ``boxes``.
+    """The objects in an image, for the target kind ``boxes``.
 
     Args:
-        boxes: left, top, right and bottom edge, pixels of the image that the model sees.
+        boxes: left, top, right and bottom edges, in pixels of the image that the model sees.
         classes: the number of each object's class.
         crowd: True for a box around many objects, which is neither learned nor counted as missed.
     """
@@ -68,16 +68,16 @@ class BoxTarget:
         return len(self.boxes)
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> BoxTarget:
-        """The same on another device, where copying from pinned memory need not be waited for."""
+        """The same boxes on another device."""
         parts = (self.boxes, self.classes, self.crowd)
         return BoxTarget(*(part.to(device, non_blocking=non_blocking) for part in parts))
 
     def pin_memory(self) -> BoxTarget:
-        """The same in memory that a GPU can copy from while the processor goes on."""
+        """The same boxes in memory from which a GPU can copy asynchronously."""
         return BoxTarget(self.boxes.pin_memory(), self.classes.pin_memory(), self.crowd.pin_memory())
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # As bytes: a tensor on its way from a loader process holds an open file, and a batch has three for each image.
+        # As bytes: a tensor sent from a loader process holds a file open, and a batch has three tensors per image.
         parts = (self.boxes, self.classes, self.crowd)
         return _from_arrays, tuple(part.detach().cpu().numpy() for part in parts)
 

@@ -20,7 +20,7 @@ class CaptionKind(TargetKind):
         return list(items)
 
     def misfit(self, target: Any, classes: Sequence[str], image: ImageShape) -> str | None:
-        """Something else than text."""
+        """Anything other than text."""
         texts = target if isinstance(target, list | tuple) else [target]
         return None if texts and all(isinstance(text, str) for text in texts) else f"is {shown(target)}, not text"
 

@@ -15,7 +15,7 @@ from reorder_kit.orders.image_shape import ImageShape
 
 
 class ClassKind(TargetKind):
-    """The number of one class, an ``int``. In a batch, after images were mixed, the share of every class."""
+    """The number of one class, an ``int``. In a batch of mixed images, the share of every class."""
 
     name = "class"
 

@@ -15,14 +15,14 @@ from reorder_kit.interfaces.target_kinds._arrays import no_rows, shown
 from reorder_kit.orders.image_shape import ImageShape
 
 IGNORED = 255
-"""The value of a pixel in a mask that no loss and no metric looks at."""
+"""The value of mask pixels that losses and metrics ignore."""
 
 
 class MaskKind(TargetKind):
-    """The number of the class of each pixel, or :data:`IGNORED`: ``Integer[height width]``.
+    """The class number of each pixel, or :data:`IGNORED`: ``Integer[height width]``.
 
-    A batch has the type of its samples. A byte is enough, and less for loader processes to hand over; a loss or metric
-    that computes with the numbers makes them wider first.
+    A batch has the type of its samples. A byte is enough, and loader processes transfer less; a loss or metric that
+    computes with the numbers converts them to a wider type first.
     """
 
     name = "mask"
@@ -34,17 +34,17 @@ class MaskKind(TargetKind):
         return together
 
     def presence(self, targets: Tensor, classes: Sequence[str]) -> Float[Tensor, "batch class"]:
-        """The classes that at least one pixel has."""
+        """The classes of at least one pixel."""
         if not len(targets):
             return no_rows(classes)
         pixels = targets.flatten(1).long()
-        # Ignored pixels are counted in a column of their own, which is left out.
+        # Ignored pixels are counted in an extra column, which is dropped.
         columns = pixels.where(pixels != IGNORED, len(classes))
         found = torch.zeros(len(targets), len(classes) + 1, device=targets.device)
         return found.scatter_(1, columns, 1.0)[:, : len(classes)]
 
     def misfit(self, target: Any, classes: Sequence[str], image: ImageShape) -> str | None:
-        """A mask of another size than the image, or a pixel of no class."""
+        """A mask whose size differs from the image's, or a pixel with an unknown class."""
         size = (image.height, image.width)
         if not isinstance(target, Tensor) or target.is_floating_point() or tuple(target.shape) != size:
             return f"is {shown(target)}, not whole numbers of the shape {size}"

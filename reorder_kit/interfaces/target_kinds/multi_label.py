@@ -27,7 +27,7 @@ class MultiLabelKind(TargetKind):
         return targets.float() if len(targets) else no_rows(classes)
 
     def misfit(self, target: Any, classes: Sequence[str], image: ImageShape) -> str | None:
-        """Labels that are not one for each class, each 0 or 1."""
+        """Anything other than one label per class, each 0 or 1."""
         if not isinstance(target, Tensor) or tuple(target.shape) != (len(classes),):
             return f"is {shown(target)}, not a label for each of {len(classes)} classes"
         return None if bool(((target == 0) | (target == 1)).all()) else "holds a label that is neither 0 nor 1"
