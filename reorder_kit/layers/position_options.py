@@ -1,4 +1,4 @@
-"""Options of positions: in the image, where they belong to the patch, and in the sequence, to the slot."""
+"""Options of positions: in the image, which belong to the patch, and in the sequence, which belong to the slot."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SlotPositions = Literal["none", "learned", "sincos", "rope", "relative"]
 
 
 class AddedPositionOptions(ComponentOptions):
-    """Positions that are added to tokens: all that a backbone without attention between pairs of slots can have."""
+    """Positions that are added to tokens, the only kind for backbones without attention between pairs of slots."""
 
     positions: Positions = Field("learned", description="absolute 2-D positions, added by patch")
     slot_positions: AddedSlotPositions = Field(
@@ -24,7 +24,7 @@ class AddedPositionOptions(ComponentOptions):
 
 
 class AttentionPositionOptions(ComponentOptions):
-    """Positions of a backbone whose attention can turn queries and keys, or add to their scores."""
+    """Positions of a backbone whose attention can rotate queries and keys, or add to their scores."""
 
     positions: PatchPositions = Field(
         "learned",
@@ -38,20 +38,20 @@ class AttentionPositionOptions(ComponentOptions):
     )
 
     def act_in_attention(self) -> bool:
-        """Whether some positions turn queries and keys or add to scores."""
+        """Whether some positions rotate queries and keys or add to scores."""
         return bool({self.positions, self.slot_positions} & {"rope", "relative"})
 
 
 def idle_positions(
     options: AttentionPositionOptions, grid: Grid, sees_cls: bool, cls_has_slot: bool = False
 ) -> dict[str, str]:
-    """Rotary and relative positions that have nothing to act on, each with the reason, as ``idle`` of facts takes it.
+    """Rotary and relative positions that have nothing to act on, each with the reason, for ``idle`` of the facts.
 
     Args:
-        options: of a backbone.
-        grid: its patches.
-        sees_cls: patches see a CLS token, so a bias of theirs with each other counts.
-        cls_has_slot: a CLS token stands in the sequence, at a distance from the patches.
+        options: options of a backbone.
+        grid: its grid of patches.
+        sees_cls: patches see a CLS token, so their biases with each other matter.
+        cls_has_slot: a CLS token has a place in the sequence, at a distance from the patches.
     """
     found = {}
     single = grid.num_patches == 1
@@ -66,10 +66,10 @@ def idle_positions(
 
 
 def check_fit(positions: PatchPositions, slot_positions: SlotPositions, dim: int, heads: int) -> None:
-    """Whether a width and a number of heads, which divide it, can have such positions.
+    """Check that a width, and a number of heads that divides it, can have these positions.
 
     Raises:
-        ValueError: if they cannot, as a validator of options may.
+        ValueError: if they cannot, as in validators of options.
     """
     if positions == "sincos" and dim % 4:
         raise ValueError(f"sincos positions need a dim that is a multiple of 4, not {dim}")

@@ -1,4 +1,4 @@
-"""The options of sparse patterns, and what a pattern shows in sequences of a length."""
+"""The options of sparse patterns, and what a pattern shows in sequences of a given length."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _OPTIONS_OF = {
 
 
 class SparseOptions(TransformerOptions):
-    """Options of a transformer whose attention has a pattern; those of another pattern are refused."""
+    """Options of a transformer with a sparse pattern of attention; options of other patterns are refused."""
 
     pattern: Literal["strided", "fixed", "bigbird"] = Field("strided", description="which slots see each other")
     stride: Size = Field(
@@ -42,7 +42,7 @@ class SparseOptions(TransformerOptions):
     causal: bool = Field(False, description="see earlier slots only")
 
     def unused(self) -> dict[str, str]:
-        """The options of other patterns, and the seed where nothing is drawn."""
+        """The options of other patterns, and the seed if nothing is drawn."""
         used = _OPTIONS_OF[self.pattern]
         others = set().union(*_OPTIONS_OF.values()) - used
         found = dict.fromkeys(sorted(others), f"the pattern {self.pattern} has {', '.join(sorted(used))} alone")
@@ -60,14 +60,14 @@ class SparseOptions(TransformerOptions):
         """The pattern of a block of the network, for sequences of at most ``num_slots``.
 
         Args:
-            num_slots: places in the longest sequence.
-            layer: which block of the network, from 0: random blocks differ between them.
+            num_slots: length of the longest sequence.
+            layer: number of the block of the network, from 0: random blocks differ between blocks.
         """
         if self.pattern == "strided":
             return StridedPattern(self.stride)
         if self.pattern == "fixed":
             return FixedPattern(self.block, self.num_summary)
-        # No network has as many blocks, so every pair of a seed and a block draws from a seed of its own.
+        # No network has that many blocks, so every pair of a seed and a block gives a different seed.
         seed = 1_001 * self.random_seed + layer
         return BigBirdPattern.drawn(self.block, self.window, self.num_random, self.num_global, num_slots, seed)
 
@@ -88,7 +88,7 @@ class SparseOptions(TransformerOptions):
         return self.pattern == "bigbird" and lonely
 
     def idle(self, num_slots: int) -> dict[str, str]:
-        """Options that change nothing in a sequence of such a length, with the reason."""
+        """Options that change nothing in a sequence of this length, with the reason."""
         found = {}
         if self.sees_itself_alone(num_slots):
             found["causal"] = "a slot sees itself alone"

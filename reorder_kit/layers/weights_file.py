@@ -1,4 +1,4 @@
-"""Released weights: a file that is read without running code in it, and what of it goes where."""
+"""Released weights: reading a file without running code in it, and loading it into a module."""
 
 from __future__ import annotations
 
@@ -17,24 +17,23 @@ from reorder_kit.interfaces import Finding
 from reorder_kit.orders.tensor_file import load_tensors
 
 MOST_BYTES = 32 * 2**30
-"""Of a file with weights: a checkpoint of a billion parameters with the state of its optimizer is smaller."""
+"""Size limit of a file with weights; a checkpoint of a billion parameters with its optimizer state is smaller."""
 _WHERE = ("model_ema", "state_dict_ema", "model", "state_dict")
-"""Where checkpoints keep their weights; averaged ones first, since those are what is published."""
+"""Where checkpoints keep their weights; averaged ones first, because they are the published ones."""
 _MOST_NAMES = 5
 _STARTS = (b"PK\x03\x04", b"\x80\x02")
-"""Of files that torch has written, today and before 1.6; other pickles are not its own."""
+"""First bytes of files written by torch, today and before 1.6; other pickles are not from torch."""
 _WRAPPERS = ("module.", "_orig_mod.")
-"""What torch puts before names in a model that it runs on several devices, or compiles."""
+"""Prefixes that torch adds to names in models that it compiles or runs on several devices."""
 
 _log = logging.getLogger(__name__)
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """The weights in a safetensors file, or in a checkpoint of torch, under the names that they have there.
+    """Read the weights in a safetensors file, or in a checkpoint of torch, under their names in the file.
 
-    Nothing in the file is run: a checkpoint may hold tensors, plain values and the settings of a command line. Of
-    one that holds more than weights, ``model_ema``, ``state_dict_ema``, ``model`` or ``state_dict`` is taken, whichever
-    comes first.
+    Nothing in the file is run: a checkpoint may hold tensors, plain values and the settings of a command line. From one
+    that holds more than weights, the first of ``model_ema``, ``state_dict_ema``, ``model`` and ``state_dict`` is used.
 
     Raises:
         ReorderKitError: if the file is missing, too large, damaged, holds other objects, or holds no weights.
@@ -64,11 +63,11 @@ def read_weights(path: Path) -> dict[str, Tensor]:
 
 
 def require_numbers(path: Path, weights: Mapping[str, Tensor]) -> None:
-    """Refuse weights that are no floating-point numbers, or not finite.
+    """Refuse weights that are not finite floating-point numbers.
 
     Args:
-        path: of the file, for messages.
-        weights: by the names that they have there.
+        path: path of the file, for messages.
+        weights: the weights by their names in the file.
 
     Raises:
         ReorderKitError: if some are not.
@@ -99,7 +98,7 @@ def _of_torch(path: Path) -> object:
             start = file.read(4)
         if not start.startswith(_STARTS):
             raise ValueError("it does not begin as one")
-        # What argparse gives holds no code, and is in most checkpoints.
+        # The result of argparse holds no code, and is in many checkpoints.
         with torch.serialization.safe_globals([argparse.Namespace]):
             return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
@@ -107,7 +106,7 @@ def _of_torch(path: Path) -> object:
             f"{path}: holds objects besides tensors and plain values, which could run code, or is damaged",
             "where you trust it, load it with torch.load and save its weights with safetensors.torch.save_file",
         ) from None
-    except Exception as error:  # a damaged pickle can end in any
+    except Exception as error:  # a damaged pickle can raise any exception
         raise _damaged(path, error) from None
 
 
@@ -125,19 +124,19 @@ def fill(
     used: Collection[str] = (),
     left_out: Collection[str] = (),
 ) -> None:
-    """Put released weights into a module; a warning counts those that are left out, or keep their start.
+    """Load released weights into a module; warnings count those that are left out or keep their starting values.
 
     Args:
-        module: whose weights they become.
-        path: of the file, for messages.
-        weights: in the file.
-        names: for the weights of the module that are in the file, their name there.
-        made: other weights of the module that were made from some in the file.
-        used: what these were made from.
+        module: the module.
+        path: path of the file, for messages.
+        weights: the weights in the file.
+        names: for each weight of the module that is in the file, its name there.
+        made: other weights of the module, computed from some in the file.
+        used: names of the weights that these were computed from.
         left_out: names in the file that belong to no backbone.
 
     Raises:
-        ReorderKitError: if weights are missing, unexpected, of another shape, or no finite floating-point numbers.
+        ReorderKitError: if weights are missing, unexpected, of another shape, or not finite floating-point numbers.
     """
     own = module.state_dict()
     missing = sorted({name for name in names.values() if name not in weights})
