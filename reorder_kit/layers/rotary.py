@@ -65,5 +65,5 @@ class SlotRotation(nn.Module):
 
 
 def _angles(place: Tensor, pairs: int, base: float) -> Float[Tensor, "place pair"]:
-    """Frequencies fall from 1 to nearly ``1 / base``. In double precision, so that the sines of many slots are accurate."""
+    """Frequencies fall from 1 to nearly ``1 / base``. In double precision, for accurate sines of many slots."""
     return torch.outer(place.double(), base ** -(torch.arange(pairs).double() / pairs))
