@@ -30,7 +30,7 @@ def checked_tokens(backbone: Backbone, sequence: Any, batch: int) -> PatchSequen
     expected = (batch, finest.grid.num_patches, finest.dim)
     if tuple(sequence.patches.shape) != expected:
         reason = f"tokenize gave patches of {tuple(sequence.patches.shape)}; its facts say {expected}"
-        raise backbone_error(backbone, reason, "give [batch, patch, dim], and the same grid and dim in facts")
+        raise backbone_error(backbone, reason, "return [batch, patch, dim], with the grid and dim of the facts")
     return sequence
 
 
@@ -43,7 +43,7 @@ def require_encoded(backbone: Backbone, encoded: Any, batch: int) -> None:
     if not isinstance(encoded, Encoded):
         raise backbone_error(backbone, f"encode gave a {type(encoded).__name__}", "return Encoded(sequence)")
     if encoded.sequence.batch != batch:
-        raise backbone_error(backbone, f"encode gave {encoded.sequence.batch} images of {batch}")
+        raise backbone_error(backbone, f"encode gave {encoded.sequence.batch} images for a batch of {batch}")
 
 
 def reach_of_slots(backbone: Backbone, num_slots: int) -> Bool[Tensor, " slot"]:
@@ -55,7 +55,9 @@ def reach_of_slots(backbone: Backbone, num_slots: int) -> Bool[Tensor, " slot"]:
     reach: Any = backbone.reach(num_slots)
     if not isinstance(reach, Tensor) or reach.dtype != torch.bool or tuple(reach.shape) != (num_slots,):
         found = f"{reach.dtype} of {tuple(reach.shape)}" if isinstance(reach, Tensor) else type(reach).__name__
-        raise backbone_error(backbone, f"reach gave {found} for {num_slots} slots", "say True or False of each slot")
+        raise backbone_error(
+            backbone, f"reach gave {found} for {num_slots} slots", "return True or False for each slot"
+        )
     return reach
 
 

@@ -57,7 +57,7 @@ def one_pass(
     result = take_step(task, model.watched(watch), batch, progress)
     if len(seen) != 1:
         raise SeveralPassesError(
-            f"a step of {task.name} reads its batch {len(seen)} times, and this is defined for a single reading"
+            f"a step of {task.name} reads its batch {len(seen)} times, but this is defined only for a single reading"
         )
     return OnePass(result, seen[0])
 

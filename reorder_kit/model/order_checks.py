@@ -53,8 +53,8 @@ class OrderChecks:
         if not isinstance(proposal, Proposal):
             raise policy_error(policy, f"proposed a {type(proposal).__name__}", "return a Proposal(order)")
         if proposal.block != block:
-            reason = f"proposed for block {proposal.block} where block {block} was asked for"
-            raise policy_error(policy, reason, "say Proposal(order, block=block)")
+            reason = f"proposed for block {proposal.block}, but block {block} was requested"
+            raise policy_error(policy, reason, "return Proposal(order, block=block)")
         _require_order(proposal.order, policy, batch, patches)
         _require_rest(proposal, policy, batch)
         valid = _is_valid(proposal)
@@ -116,18 +116,18 @@ def _require_order(order: Any, policy: Policy, batch: int, patches: int | None) 
         raise policy_error(policy, f"its order is made of {form}", "indices are int64 of (slot) or (batch, slot)")
     if groups is not None and (groups.shape != (batch,) or groups.dtype != torch.int64 or indices.ndim != 2):
         raise policy_error(
-            policy, f"its order has groups of the shape {tuple(groups.shape)} for {batch} images", "one for each image"
+            policy, f"its order has groups of shape {tuple(groups.shape)} for {batch} images", "one for each image"
         )
     if indices.ndim == 2 and groups is None and len(indices) != batch:
-        raise policy_error(policy, f"it gave orders for {len(indices)} images, of which there are {batch}")
+        raise policy_error(policy, f"it gave orders for {len(indices)} images, but the batch has {batch}")
     if patches is not None and order.num_patches != patches:
-        raise policy_error(policy, f"its order is one of {order.num_patches} patches, of which there are {patches}")
+        raise policy_error(policy, f"its order is for {order.num_patches} patches, but there are {patches}")
     is_partial = 0 < order.num_slots < order.num_patches
     if order.num_slots != order.num_patches and not (is_partial and policy.may_leave_out):
         raise policy_error(
             policy,
             f"its order has {order.num_slots} slots for {order.num_patches} patches",
-            "a policy that leaves patches out says may_leave_out = True" if is_partial else None,
+            "a policy that leaves out patches must set may_leave_out = True" if is_partial else None,
         )
 
 

@@ -192,7 +192,7 @@ class OrderedModel(nn.Module):
         """Apply a move to the sequence and add it to ``moves``."""
         if len(self.facts.levels) > 1 and not (move.order.is_full and move.is_exact):
             raise ReorderKitError(
-                "a hierarchical backbone merges neighbors, so it needs every patch in a slot of its own",
+                "a hierarchical backbone merges neighbors, so it needs every patch in its own slot",
                 "use full, hard orders: a straight_through learner, or a task that hides no patch",
             )
         moves.append(move)
@@ -214,7 +214,7 @@ def for_evaluation(task: Task, model: OrderedModel) -> OrderedModel:
     if not isinstance(evaluated, OrderedModel):
         raise ReorderKitError(
             f"task {task.name!r}: model_for_evaluation returned a {type(evaluated).__name__}",
-            "return the model it was given, or what its with_parts or ordered_by gives",
+            "return the given model, or the result of its with_parts or ordered_by",
         )
     return evaluated
 
@@ -237,7 +237,7 @@ def _kept_slots(order: Order, keep: Bool[Tensor, "batch patch"]) -> Order:
     count = int(counts[0])
     if count == 0 or bool((counts != count).any()):
         raise ReorderKitError(
-            "a task has to keep equally many patches of every image, at least one, and an order has to have slots "
+            "a task must keep the same number of patches of every image, at least one, and the order must have slots "
             f"for them; it kept {sorted(set(counts.tolist()))}"
         )
     slots = (~kept).to(torch.uint8).argsort(dim=1, stable=True)[:, :count]

@@ -34,8 +34,8 @@ def check_policy(policy: Any, kind: str, name: str) -> Policy:
     }
     wrong = next((each for each, is_right in declared.items() if not is_right), None)
     if wrong is not None:
-        reason = f"its policy says that {wrong} is {getattr(policy, wrong)!r}"
-        raise policy_error(policy, reason, "the docstring of Policy says what it can be")
+        reason = f"its policy declares {wrong} as {getattr(policy, wrong)!r}"
+        raise policy_error(policy, reason, "the docstring of Policy lists the valid values")
     return policy
 
 
@@ -54,9 +54,7 @@ def repeats_of(policy: Policy) -> int:
     if policy.phase != "search":
         return 1
     if not is_count(policy.repeats) or policy.repeats < 1:
-        raise policy_error(
-            policy, f"its policy says that repeats is {policy.repeats!r}", "say how many times, 1 or more"
-        )
+        raise policy_error(policy, f"its policy declares repeats as {policy.repeats!r}", "set it to 1 or more")
     return policy.repeats
 
 
@@ -67,8 +65,10 @@ def check_loss(loss: Any, policy: Policy) -> Tensor:
         ComponentError: if it is not a tensor of one number. Whether it is finite is checked with the task's loss.
     """
     if not isinstance(loss, Tensor) or loss.ndim:
-        found = f"a tensor of the shape {tuple(loss.shape)}" if isinstance(loss, Tensor) else type(loss).__name__
-        raise policy_error(policy, f"its loss is {found}", "return a tensor of one number, as reward.new_zeros(()) is")
+        found = f"a tensor of shape {tuple(loss.shape)}" if isinstance(loss, Tensor) else type(loss).__name__
+        raise policy_error(
+            policy, f"its loss is {found}", "return a tensor of one number, such as reward.new_zeros(())"
+        )
     return loss
 
 
@@ -93,8 +93,8 @@ def check_figures(figures: Any, policy: Policy) -> dict[str, float]:
         raise policy_error(policy, f"its metrics are a {type(figures).__name__}", "return numbers by name")
     for name, value in figures.items():
         if not isinstance(name, str) or not isinstance(value, int | float):
-            reason = f"of its metrics, {name!r} is a {type(value).__name__}"
-            raise policy_error(policy, reason, "return plain numbers by name, as float(value)")
+            reason = f"its metric {name!r} is a {type(value).__name__}"
+            raise policy_error(policy, reason, "return plain numbers by name, such as float(value)")
     return dict(figures)
 
 

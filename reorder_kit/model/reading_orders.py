@@ -106,6 +106,6 @@ def reading_order(orders: tuple[Proposal | Order | Policy, ...], sample: bool) -
     blocks = {proposal.block for proposal in proposals}
     if 0 not in blocks or len(blocks) < len(orders):
         raise ReorderKitError(
-            "ordered_by takes proposals for different blocks, one of them block 0, or one order, or one policy"
+            "ordered_by takes proposals for different blocks, including block 0, or one order, or one policy"
         )
     return Given(proposals)

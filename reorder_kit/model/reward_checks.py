@@ -66,7 +66,7 @@ class RewardChecks(Flaws):
         of_task = "its rewards hold NaN or infinity, while its losses are finite"
         errors: list[ReorderKitError] = [task_error(task, of_task, "give every image a finite reward")]
         if control is not None:
-            reason = "the rewards that it gives in place of others hold NaN or infinity"
+            reason = "the rewards that it gives instead hold NaN or infinity"
             errors.append(ComponentError("control", control.name, reason, "return finite rewards"))
         super().__init__(errors)
 

@@ -120,18 +120,18 @@ def require_figures(figures: Any, task: Task, headline: bool) -> None:
         by_class = value.values() if isinstance(value, Mapping) else [value]
         wrong = next((each for each in by_class if each is not None and not _is_number(each)), None)
         if wrong is not None or not isinstance(name, str):
-            reason = f"of its metrics, {name!r} holds a {type(wrong).__name__}"
-            raise task_error(task, reason, "compute returns plain numbers by name, as float(value)")
+            reason = f"its metric {name!r} holds a {type(wrong).__name__}"
+            raise task_error(task, reason, "compute returns plain numbers by name, such as float(value)")
     judged_by: Any = figures.get(task.headline)
     if headline and not _is_number(judged_by):
         raise task_error(
             task,
             f"its metrics hold no number for its headline {task.headline!r}",
-            "name the headline among what the metrics compute, as a float",
+            "compute the headline with the other metrics, as a float",
         )
     if headline and not math.isfinite(judged_by):
         raise task_error(
-            task, f"its headline {task.headline!r} is {judged_by}", "a run is judged by it: it has to be finite"
+            task, f"its headline {task.headline!r} is {judged_by}", "a run is judged by it, so it must be finite"
         )
 
 

@@ -149,7 +149,7 @@ class TimmInOrder(nn.Module):
             wanted, given = ("x".join(map(str, size)) for size in (self.reading.image, images.shape[-2:]))
             raise ReorderKitError(
                 f"{self.reading.name}, built for images of {wanted} pixels, was given images of {given}",
-                "resize the images, or build the model with img_size and wrap it then",
+                "resize the images, or build the model with img_size, then wrap it",
             )
         return images
 
@@ -185,7 +185,7 @@ def _of_inner(matcher: Any) -> Any:
 
 def _no_maps(*arguments: Any, **named: Any) -> None:
     raise ReorderKitError(
-        "forward_intermediates would draw maps of patches in reading order", "call it on the model that was wrapped"
+        "forward_intermediates would return maps of patches in reading order", "call it on the original model"
     )
 
 
@@ -236,7 +236,7 @@ class _TokensInOrder:
     def __call__(self, module: nn.Module, inputs: Any, tokens: Tensor) -> Tensor:
         if tokens.shape[1] != self.num_tokens:
             raise ReorderKitError(
-                f"{tokens.shape[1]} tokens arrived where the order was made for {self.num_tokens}",
+                f"got {tokens.shape[1]} tokens, but the order was made for {self.num_tokens}",
                 "the model was changed after it was wrapped; wrap it again",
             )
         order = module.get_buffer(ORDER).to(tokens.device)  # the given model may have been moved separately
