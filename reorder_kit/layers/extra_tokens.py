@@ -30,7 +30,7 @@ def starting_tokens(
         return handed_on
     if start > 0:
         raise ReorderKitError(
-            f"encode(start={start}) needs the extra tokens of the blocks before",
-            "hand on extra_tokens=encoded.extra_tokens",
+            f"encode(start={start}) needs the extra tokens of earlier blocks",
+            "pass extra_tokens=encoded.extra_tokens",
         )
     return own.expand(sequence.batch, -1, -1)

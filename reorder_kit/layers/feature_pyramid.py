@@ -90,12 +90,12 @@ def check_scales(scales: Sequence[float]) -> None:
         ValueError: if a scale is not a power of two or occurs twice, or if there are no scales.
     """
     if not scales:
-        raise ValueError("a pyramid has at least one scale")
+        raise ValueError("a pyramid needs at least one scale")
     for scale in scales:
         if scale <= 0 or not math.isfinite(scale) or math.log2(scale) % 1 != 0:
             raise ValueError(f"the scales of a pyramid are powers of two, such as 2, 1 and 0.5; {scale:g} is not")
     if len(set(scales)) < len(scales):
-        raise ValueError("a scale of a pyramid comes twice")
+        raise ValueError("a scale of a pyramid occurs twice")
 
 
 def _level(dim: int, out_dim: int, doublings: int) -> nn.Sequential:

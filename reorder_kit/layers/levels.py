@@ -27,7 +27,7 @@ def level_grids(finest: Grid, levels: int) -> list[Grid]:
     divisor = 2 ** (levels - 1)
     if finest.height % divisor or finest.width % divisor:
         raise ReorderKitError(
-            f"a {finest} grid has no {levels} levels: the sides of all but the last are halved",
+            f"a {finest} grid cannot have {levels} levels: each level halves the sides",
             f"choose patches so that the sides of the grid are multiples of {divisor}, or use fewer levels",
         )
     return [Grid(finest.height >> level, finest.width >> level, finest.frames) for level in range(levels)]

@@ -27,7 +27,7 @@ def order_across(walked: WalkedTokens) -> Order:
         if sequence.num_slots != sequence.grid.num_patches:
             raise ReorderKitError(
                 f"arm was given {sequence.num_slots} of {sequence.grid.num_patches} patches, and no order",
-                "give the sequence its order, which says which patches these are",
+                "give the sequence its order, which identifies its patches",
             )
         order = Order.trusted(torch.arange(sequence.num_slots, device=sequence.patches.device), sequence.num_slots)
     if order.is_static and sequence.valid is None:

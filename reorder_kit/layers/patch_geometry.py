@@ -73,7 +73,7 @@ def patch_geometry(options: PatchOptions, image: ImageShape) -> PatchGeometry:
             )
         return PatchGeometry((image.height // rows, image.width // columns), Grid(rows, columns, image.frames))
     if options.patch_size is None:
-        raise ReorderKitError("nothing says how to cut the images", "give patch_size (pixels) or grid")
+        raise ReorderKitError("no patch size is set", "give patch_size (pixels) or grid")
     size = options.patch_size
     height, width = (size, size) if isinstance(size, int) else size
     return PatchGeometry((height, width), whole_patches(height, width, image))

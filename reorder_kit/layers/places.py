@@ -44,7 +44,7 @@ def by_slot(table: Shaped[Tensor, "patch *rest"], sequence: PatchSequence) -> Sh
         if sequence.num_slots != len(table):
             raise ReorderKitError(
                 f"{sequence.num_slots} slots hold some of {len(table)} patches, but the sequence has no order",
-                "hand on the sequence that Proposal(order).apply(sequence) returned",
+                "pass the sequence that Proposal(order).apply(sequence) returned",
             )
         return table.unsqueeze(0)
     if sequence.order.is_static:

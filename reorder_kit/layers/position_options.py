@@ -28,13 +28,13 @@ class AttentionPositionOptions(ComponentOptions):
 
     positions: PatchPositions = Field(
         "learned",
-        description="positions in the image, which stay with the patch: learned or sincos are added to it, rope turns "
-        "queries and keys by row and column, relative adds to scores by the difference of rows and columns",
+        description="positions in the image, which stay with the patch: learned or sincos are added to it, rope "
+        "rotates queries and keys by row and column, relative adds to scores by the difference of rows and columns",
     )
     slot_positions: SlotPositions = Field(
         "none",
         description="positions in the sequence, which stay with the slot: learned or sincos are added to it before the "
-        "first block, rope and relative go by the distance between slots",
+        "first block, rope and relative depend on the distance between slots",
     )
 
     def act_in_attention(self) -> bool:
@@ -56,12 +56,12 @@ def idle_positions(
     found = {}
     single = grid.num_patches == 1
     if options.positions == "rope" and grid.height * grid.width == 1:
-        found["positions"] = "rope turns nothing where an image is a single patch"
+        found["positions"] = "rope rotates nothing if an image is a single patch"
     if options.positions == "relative" and single and not sees_cls:
-        found["positions"] = "a single patch differs from no other"
+        found["positions"] = "there is only a single patch"
     acts_on_cls = cls_has_slot or (sees_cls and options.slot_positions == "relative")
     if options.slot_positions in ("rope", "relative") and single and not acts_on_cls:
-        found["slot_positions"] = "a single slot is at no distance from another"
+        found["slot_positions"] = "there is only a single slot"
     return found
 
 
@@ -77,9 +77,9 @@ def check_fit(positions: PatchPositions, slot_positions: SlotPositions, dim: int
         raise ValueError(f"sincos slot_positions need an even dim, not {dim}")
     if positions == slot_positions == "rope":
         raise ValueError(
-            "rope turns queries and keys by rows and columns or by slots, not by both: set one of positions and "
+            "rope rotates queries and keys by rows and columns or by slots, not by both: set one of positions and "
             "slot_positions to another value, such as relative"
         )
     for name, kind, divisor in (("positions", positions, 4), ("slot_positions", slot_positions, 2)):
         if kind == "rope" and dim // heads % divisor:
-            raise ValueError(f"{name}: rope needs heads of a width that {divisor} divides, not {dim // heads}: set dim")
+            raise ValueError(f"{name}: rope needs a head width divisible by {divisor}, not {dim // heads}: set dim")

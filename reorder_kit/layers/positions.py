@@ -30,12 +30,12 @@ def check_positions(kind: PatchPositions, grid: Grid, dim: int) -> None:
     """
     if kind == "rope" and grid.frames > 1:
         raise ReorderKitError(
-            f"rope turns by rows and columns, not by the {grid.frames} frames of a clip",
+            f"rope rotates by rows and columns, not by the {grid.frames} frames of a clip",
             "use positions: learned or relative",
         )
     if kind == "sincos" and grid.frames > 1:
         raise ReorderKitError(
-            f"sincos positions tell rows and columns apart, not the {grid.frames} frames of a clip",
+            f"sincos positions distinguish rows and columns, not the {grid.frames} frames of a clip",
             "use positions: learned",
         )
     if kind == "sincos" and dim % 4:

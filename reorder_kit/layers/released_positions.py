@@ -44,7 +44,7 @@ def released_positions(
         )
     if side == 1 and grid.num_patches > 1:
         raise ReorderKitError(
-            f"{path}: the position of a single patch would be that of {grid.num_patches}", "give a released file"
+            f"{path}: the position of a single patch would be used for {grid.num_patches}", "give a released file"
         )
     if grid.frames > 1:
         raise ReorderKitError(

@@ -30,11 +30,11 @@ class VqConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     format_version: Literal[1] = 1
-    channels: Size = Field(description="of a patch")
-    height: Size = Field(description="of a patch, pixels")
-    width: Size = Field(description="of a patch, pixels")
-    codes: Whole = Field(64, ge=2, le=4096, description="codes there are")
-    side: Size = Field(1, description="codes along either side of a patch; a patch has the square of that")
+    channels: Size = Field(description="channels of a patch")
+    height: Size = Field(description="height of a patch, pixels")
+    width: Size = Field(description="width of a patch, pixels")
+    codes: Whole = Field(64, ge=2, le=4096, description="number of codes")
+    side: Size = Field(1, description="codes along each side of a patch, which has the square of this number of codes")
     dim: Size = Field(16, description="length of a code")
     hidden: Size = Field(32, description="channels of the convolutions")
 
@@ -148,7 +148,7 @@ class VqVae(nn.Module):
             reason = error.strerror if isinstance(error, OSError) and error.strerror else error
             raise ReorderKitError(f"{path}: cannot be read as safetensors: {reason}") from None
         if written is None:
-            raise ReorderKitError(f"{path}: holds no VQ-VAE", "make one with: reorder-kit prior RECIPE --fit-vq")
+            raise ReorderKitError(f"{path}: does not hold a VQ-VAE", "make one with: reorder-kit prior RECIPE --fit-vq")
         try:
             config = json.loads(written)
             version = config.get("format_version")

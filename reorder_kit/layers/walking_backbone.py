@@ -131,6 +131,6 @@ class WalkingBackbone(Backbone):
 def _refuse_blind_cls(options: WalkingOptions, slots: int) -> None:
     if slots == 1 and options.place_of_cls() == "middle" and not options.bidirectional:
         raise ReorderKitError(
-            "CLS in the middle of a single slot stands before it and never sees it",
+            "CLS in the middle of a single slot comes before it and never sees it",
             "set cls_position: end, or bidirectional: true",
         )

@@ -23,12 +23,12 @@ class WalkingOptions(PatchOptions, AddedPositionOptions):
     """Number of blocks in every size."""
 
     size: Literal["tiny", "small", "base"] = Field("small", description="width as published")
-    depth: Depth | None = Field(None, description="blocks, instead of those of every size")
+    depth: Depth | None = Field(None, description="number of blocks, instead of the default of all sizes")
     dim: Size | None = Field(None, description="width of the embedding, instead of the size's")
     bidirectional: bool = Field(True, description="walk in both directions")
-    readout: Literal["cls", "mean", "last"] = Field("cls", description="what summarises the sequence")
+    readout: Literal["cls", "mean", "last"] = Field("cls", description="what summarizes the sequence")
     cls_position: ClsPosition | None = Field(
-        None, description="where CLS stands among the patches; middle when bidirectional, else end, if not given"
+        None, description="place of CLS among the patches; if not given, middle when bidirectional, else end"
     )
     drop_path: Fraction = Field(0.0, description="stochastic depth of the last block, probability")
     gradient_checkpointing: bool = Field(

@@ -41,12 +41,10 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     try:
         size = path.stat().st_size
     except OSError as error:
-        raise ReorderKitError(
-            f"{path}: cannot be read: {error.strerror or error}", "give the file of weights"
-        ) from None
+        raise ReorderKitError(f"{path}: cannot be read: {error.strerror or error}", "give a file of weights") from None
     if size > MOST_BYTES:
         raise ReorderKitError(
-            f"{path}: {size / 2**30:.0f} GiB are too much for a file of weights", "save the weights alone"
+            f"{path}: {size / 2**30:.0f} GiB are too much for a file of weights", "save only the weights"
         )
     found: Any = load_tensors(path) if path.suffix.lower() == ".safetensors" else _of_torch(path)
     if isinstance(found, Mapping):
@@ -55,10 +53,10 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         raise ReorderKitError(f"{path}: holds no weights by name", "give a state dict, or a checkpoint that holds one")
     others = [str(name) for name, value in found.items() if not isinstance(value, Tensor)]
     if others:
-        raise ReorderKitError(f"{path}: {_some(others)} is no tensor", "give a state dict, or a checkpoint of one")
+        raise ReorderKitError(f"{path}: {_some(others)} is not a tensor", "give a state dict, or a checkpoint of one")
     odd = [str(name) for name, value in found.items() if value.layout != torch.strided or value.is_meta]
     if odd:
-        raise ReorderKitError(f"{path}: {_some(odd)} has not every number in it", "save dense tensors")
+        raise ReorderKitError(f"{path}: {_some(odd)} is sparse or has no values", "save dense tensors")
     return {_without_wrappers(str(name)): value for name, value in found.items()}
 
 
@@ -76,13 +74,14 @@ def require_numbers(path: Path, weights: Mapping[str, Tensor]) -> None:
     if others:
         kind = str(weights[others[0]].dtype).removeprefix("torch.")
         raise ReorderKitError(
-            f"{path}: {len(others)} of its weights are no floating-point numbers ({_some(others)}: {kind})",
+            f"{path}: {len(others)} of its weights are not floating-point numbers ({_some(others)}: {kind})",
             "give weights that are not quantized",
         )
     broken = sorted(name for name, value in weights.items() if not value.float().isfinite().all())
     if broken:
         raise ReorderKitError(
-            f"{path}: {len(broken)} of its weights are not finite ({_some(broken)})", "give those of a sound training"
+            f"{path}: {len(broken)} of its weights are not finite ({_some(broken)})",
+            "use weights of a training that did not diverge",
         )
 
 
@@ -97,14 +96,14 @@ def _of_torch(path: Path) -> object:
         with path.open("rb") as file:
             start = file.read(4)
         if not start.startswith(_STARTS):
-            raise ValueError("it does not begin as one")
+            raise ValueError("it does not begin like one")
         # The result of argparse holds no code, and is in many checkpoints.
         with torch.serialization.safe_globals([argparse.Namespace]):
             return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
         raise ReorderKitError(
             f"{path}: holds objects besides tensors and plain values, which could run code, or is damaged",
-            "where you trust it, load it with torch.load and save its weights with safetensors.torch.save_file",
+            "if you trust it, load it with torch.load and save its weights with safetensors.torch.save_file",
         ) from None
     except Exception as error:  # a damaged pickle can raise any exception
         raise _damaged(path, error) from None
@@ -154,8 +153,8 @@ def fill(
     ]
     if found:
         raise ReorderKitError(
-            f"{path}: the weights are those of another model: {', '.join(found)}",
-            "set size (or dim and depth), patch_size, positions and readout as the released model has them",
+            f"{path}: the weights belong to another model: {', '.join(found)}",
+            "set size (or dim and depth), patch_size, positions and readout as in the released model",
         )
     sources = [*names.values(), *used]
     require_numbers(path, {name: weights[name] for name in sources if name in weights})
