@@ -63,7 +63,7 @@ def greedy_ridge(
         ValueError: if the criterion is accuracy and there is no frequency.
     """
     if criterion == "accuracy" and frequency is None:
-        raise ValueError("rows are told right only where each has one class")
+        raise ValueError("accuracy can be computed only if each row has one class")
     parts = [_Fold(features, targets, held_out, penalty) for held_out in each_fold(folds)]
     total = float(targets.square().sum())
     varies = features.ne(0).any(dim=2).any(dim=0).tolist()

@@ -54,7 +54,7 @@ def restored_neighbours(order: Order, hidden: Order) -> int:
     2
     """
     if not (order.is_static and hidden.is_static and hidden.is_full and order.num_patches == hidden.num_patches):
-        raise ReorderKitError(f"{order!r} and {hidden!r} have no neighbours to compare: give two orders of one grid")
+        raise ReorderKitError(f"{order!r} and {hidden!r} have no neighbors to compare: give two orders of one grid")
     ranks = hidden.rank[order.indices]
     return int(((ranks[1:] - ranks[:-1]).abs() == 1).sum())
 
@@ -120,7 +120,7 @@ def _unknown_products(num_patches: int, restored: int) -> int:
     if num_patches < 2 or num_patches % 2:
         raise ReorderKitError(f"a planted chain has an even number of patches, not {num_patches}")
     if not 0 <= restored < num_patches:
-        raise ReorderKitError(f"of {num_patches - 1} products {restored} cannot be restored")
+        raise ReorderKitError(f"{restored} of {num_patches - 1} products cannot be restored")
     return num_patches - 1 - restored
 
 

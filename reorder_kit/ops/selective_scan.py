@@ -153,7 +153,7 @@ def _mamba_ssm(
     if isinstance(kernel, Exception):
         raise ReorderKitError(
             f"the scan backend mamba-ssm cannot be imported: {type(kernel).__name__}: {kernel}",
-            "reorder-kit doctor says how to get it; or set backend: auto",
+            "run reorder-kit doctor to see how to install it, or set backend: auto",
         ) from kernel
     delta, B, C = (tensor.to(u.dtype) for tensor in (delta, B, C))
     z = None if z is None else z.to(u.dtype)

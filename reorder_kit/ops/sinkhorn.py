@@ -65,7 +65,7 @@ class _Sinkhorn(torch.autograd.Function):
             deviation = float(torch.expm1(row - rows[-1]).abs().max())
             if math.isnan(deviation):
                 raise ReorderKitError(
-                    "logits hold NaN or infinity, or keep a slot or a patch from everything",
+                    "logits hold NaN or infinity, or leave a slot or patch without any match",
                     "raise the temperature or lower the step size",
                 )
             if deviation <= tolerance:
