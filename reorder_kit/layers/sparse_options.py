@@ -25,7 +25,7 @@ class SparseOptions(TransformerOptions):
 
     pattern: Literal["strided", "fixed", "bigbird"] = Field("strided", description="which slots see each other")
     stride: Size = Field(
-        14, description="for strided: neighbors seen on each side; every slot at a multiple of it is seen, too, slots"
+        14, description="for strided: slots seen on each side; slots at multiples of this distance are also seen, slots"
     )
     block: Size = Field(14, description="for fixed and bigbird: length of a block, slots")
     num_summary: Size = Field(1, description="for fixed: last slots of each block, which all slots see; at most block")
