@@ -1,4 +1,4 @@
-"""A pre-norm transformer block around any attention."""
+"""A pre-norm transformer block with any attention."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from torch import Tensor, nn
 
 
 class AttentionBlock(nn.Module):
-    """timm's ``Block`` with its names and its starting weights, the attention replaced.
+    """timm's ``Block``, with its names and starting weights, but another attention.
 
     Args:
-        attention: what mixes the tokens; it gets what the block gets.
+        attention: the module that mixes the tokens; it gets the same arguments as the block.
         dim: width of the tokens.
         mlp_ratio: width of the hidden layer of the MLP, times ``dim``.
-        dropout: in the MLP, probability.
-        drop_path: stochastic depth, probability.
+        dropout: dropout probability in the MLP.
+        drop_path: probability of stochastic depth.
     """
 
     def __init__(self, attention: nn.Module, dim: int, mlp_ratio: float, dropout: float, drop_path: float) -> None:
@@ -29,11 +29,11 @@ class AttentionBlock(nn.Module):
         self.drop_path = DropPath(drop_path)
 
     def forward(self, tokens: Float[Tensor, "batch token dim"], *context: Any) -> Float[Tensor, "batch token dim"]:
-        """One step of attention and one of the MLP, each added to what was there.
+        """Apply attention and the MLP, each with a residual connection.
 
         Args:
-            tokens: what is mixed.
-            context: whatever the attention takes besides: which tokens are valid, where they stand.
+            tokens: the tokens.
+            context: further arguments of the attention: which tokens are valid, their places.
         """
         tokens = tokens + self.drop_path(self.attn(self.norm1(tokens), *context))
         mixed: Tensor = tokens + self.drop_path(self.mlp(self.norm2(tokens)))

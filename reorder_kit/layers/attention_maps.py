@@ -1,4 +1,4 @@
-"""Which token looks at which while windowed blocks encode a sequence."""
+"""Which tokens attend to which while windowed blocks encode a sequence."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ def windowed_attention_maps(
     Args:
         backbone: the backbone.
         blocks: its blocks, of :class:`~reorder_kit.layers.attention_block.AttentionBlock`.
-        sequence: what it encodes.
-        num_before: extra tokens before the slots.
-        num_after: extra tokens after them.
+        sequence: the sequence to encode.
+        num_before: number of extra tokens before the slots.
+        num_after: number of extra tokens after them.
     """
     weights: list[Tensor] = []
 
@@ -33,7 +33,7 @@ def windowed_attention_maps(
     finally:
         for handle in handles:
             handle.remove()
-    # Where the embedding of each token is its own unit vector, a readout of embeddings says what it is made of.
+    # If each token's embedding is its own unit vector, the readout shows the share of each token.
     before, after = num_before, num_before + sequence.num_slots
     units = torch.eye(after + num_after, device=sequence.patches.device, dtype=sequence.patches.dtype)
     units = units.expand(sequence.batch, -1, -1)

@@ -17,11 +17,11 @@ from reorder_kit.orders.grid import Grid
 
 @dataclass(frozen=True)
 class TokenPlaces:
-    """Where the tokens of one pass stand, as attention uses it.
+    """The places of the tokens of one pass, as attention uses them.
 
     Args:
-        rotation: how queries and keys are turned; None if they are not.
-        biases: what is added to scores.
+        rotation: the rotation of queries and keys; None if they are not rotated.
+        biases: biases that are added to scores.
     """
 
     rotation: Rotation | None = None
@@ -34,17 +34,17 @@ NO_PLACES = TokenPlaces()
 class AttentionPositions(nn.Module):
     """Rotary positions and relative biases, the same in all blocks, as in T5 and RoFormer.
 
-    Both follow the sequence at hand: a patch keeps its row and column wherever an order has put it, and a slot its
-    place, also where an order moves patches before a later block.
+    Both follow the current sequence: a patch keeps its row and column wherever an order puts it, and a slot keeps its
+    place, also if an order moves patches before a later block.
 
     Args:
-        options: which positions.
-        grid: patches of an image or a clip.
+        options: the options of positions.
+        grid: the grid of an image or a clip.
         head_dim: width of a head.
-        heads: attention heads.
-        farthest: the largest distance at which a slot sees another, extra tokens behind the slots included.
-        causal: slots see no later slot.
-        num_after: extra tokens that stand behind the last slot.
+        heads: number of attention heads.
+        farthest: the largest distance at which a slot sees another, including extra tokens after the slots.
+        causal: slots see no later slots.
+        num_after: number of extra tokens after the last slot.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class AttentionPositions(nn.Module):
         self.slot_bias = SlotBias(farthest, causal, heads) if options.slot_positions == "relative" else None
 
     def forward(self, sequence: PatchSequence, num_before: int = 0) -> TokenPlaces:
-        """The places of extra tokens before the slots, which have none, of the slots, and of tokens behind them."""
+        """The places of extra tokens before the slots, which have none, of the slots, and of tokens after them."""
         around = num_before, self.num_after
         return TokenPlaces(
             None if self.rotation is None else self.rotation(sequence, *around),

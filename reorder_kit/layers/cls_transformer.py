@@ -1,4 +1,4 @@
-"""What transformers share that are built from attention of their own, with CLS before the patches."""
+"""The common part of transformers that define their own attention, with CLS before the patches."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from reorder_kit.layers.recompute import run_block
 
 
 class ClsTransformer(Backbone):
-    """Pre-norm blocks over ``[CLS, patches]`` that start as in ViT; CLS is there with the readout ``cls`` alone.
+    """Pre-norm blocks over ``[CLS, patches]`` that start as in ViT; CLS exists only with the readout ``cls``.
 
     A backbone derives its options from :class:`~reorder_kit.layers.transformer_options.TransformerOptions`, adds
-    ``readout``, and says what its blocks attend with (:meth:`build_attention`). Blocks are called with the tokens,
+    ``readout``, and builds the attention of its blocks (:meth:`build_attention`). Blocks are called with the tokens,
     with the order if the backbone needs it, and with ``valid``.
 
     Args:
-        options: of the recipe.
+        options: options of the recipe.
         image: the images or clips it will read.
     """
 
@@ -54,11 +54,11 @@ class ClsTransformer(Backbone):
 
     @abstractmethod
     def build_attention(self) -> Iterable[nn.Module]:
-        """The attention of each block, the first one first."""
+        """Build the attention of each block, starting with the first."""
 
     @property
     def num_cls(self) -> int:
-        """Tokens before the slots: 1 with the readout ``cls``, else 0."""
+        """Number of tokens before the slots: 1 with the readout ``cls``, else 0."""
         return 0 if self.cls_token is None else 1
 
     def tokenize(self, images: Float[Tensor, "batch channels *frame height width"]) -> PatchSequence:
@@ -96,5 +96,5 @@ class ClsTransformer(Backbone):
         return torch.ones(num_slots, dtype=torch.bool)
 
     def attention(self, sequence: PatchSequence) -> AttentionMaps:
-        """What each token looks at, CLS before the slots."""
+        """What each token attends to, CLS before the slots."""
         return windowed_attention_maps(self, self.blocks, sequence, num_before=self.num_cls, num_after=0)

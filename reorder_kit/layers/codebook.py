@@ -1,4 +1,4 @@
-"""A codebook that follows what it encodes, for vector quantisation."""
+"""A codebook for vector quantization that follows the vectors it encodes."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from torch import Tensor, nn
 
 DECAY = 0.95
 DEAD_SHARE = 0.1
-"""A code is dead when it is met less often than this share of what it would be if all were met alike."""
+"""A code is dead if it is used less often than this share of the average code."""
 
 
 class Codebook(nn.Module):
-    """Codes, each the running mean of the vectors that are nearest to it; those that are nearest to none start anew.
+    """Codes, each the running mean of the vectors that are nearest to it; codes that are nearest to none are replaced.
 
     Nothing is learned by gradient. Sources: moving averages of A. van den Oord et al., "Neural Discrete Representation
     Learning", 2017, https://arxiv.org/abs/1711.00937, appendix A.1 (their N_i and m_i are our ``counts`` and ``sums``);
     random restarts of P. Dhariwal et al., "Jukebox", 2020, https://arxiv.org/abs/2005.00341, section 3.1.
 
     Args:
-        codes: how many.
+        codes: number of codes.
         dim: length of a code.
     """
 
@@ -34,7 +34,7 @@ class Codebook(nn.Module):
         self.register_buffer("sums", torch.zeros(codes, dim))
 
     def nearest(self, vectors: Float[Tensor, "vector dim"]) -> Int[Tensor, " vector"]:
-        """The number of the code next to each vector; of equally near ones, the first."""
+        """The number of the code nearest to each vector; the first one in a tie."""
         # |v - c|^2 without |v|^2, which is the same for all codes.
         return (self.codes.square().sum(dim=1) - 2 * vectors @ self.codes.T).argmin(dim=1)
 
@@ -44,7 +44,7 @@ class Codebook(nn.Module):
 
         Args:
             vectors: at least one; some are used several times if there are fewer than codes.
-            generator: of the choice.
+            generator: random generator for the choice.
         """
         self._restart(torch.ones_like(self.counts, dtype=torch.bool), vectors, generator)
 
@@ -52,12 +52,12 @@ class Codebook(nn.Module):
     def follow(
         self, vectors: Float[Tensor, "vector dim"], numbers: Int[Tensor, " vector"], generator: torch.Generator
     ) -> None:
-        """Move every code towards the vectors that are nearest to it, and put dead ones in the place of some vectors.
+        """Move every code toward the vectors that are nearest to it, and replace dead codes with some of the vectors.
 
         Args:
-            vectors: what was encoded.
-            numbers: of the code next to each.
-            generator: of the choice of vectors for dead codes.
+            vectors: the encoded vectors.
+            numbers: number of the code nearest to each.
+            generator: random generator for the choice of vectors for dead codes.
         """
         met = torch.bincount(numbers, minlength=len(self.codes)).to(self.counts)
         added = torch.zeros_like(self.sums).index_add_(0, numbers, vectors)
@@ -70,6 +70,6 @@ class Codebook(nn.Module):
         places = dead.nonzero().squeeze(1)
         chosen = torch.randperm(len(vectors), generator=generator)
         vectors = vectors[chosen[torch.arange(len(places)) % len(vectors)]]
-        # As often as all codes on average: a code that starts anew has time to be met.
+        # The average count of all codes, so that a replaced code has time to be used.
         average = len(chosen) / len(self.codes)
         self.codes[places], self.counts[places], self.sums[places] = vectors, average, average * vectors

@@ -22,7 +22,7 @@ WALKS = 4
 
 
 class CrossScan(nn.Module):
-    """SS2D: a depthwise convolution over the image and a selective scan along four walks, added up and normalized.
+    """SS2D: a depthwise convolution over the image and selective scans along four walks, summed and normalized.
 
     Source: Liu et al., VMamba, 2024 (https://arxiv.org/abs/2401.10166), section 4.2; names and shapes of the weights
     are those of the released definition without a gate (``v05_noz``).
@@ -41,7 +41,7 @@ class CrossScan(nn.Module):
         self.backend = backend
         self.in_proj = nn.Linear(dim, inner, bias=False)
         self.conv2d = nn.Conv2d(inner, inner, conv_width, groups=inner, padding=conv_width // 2, bias=False)
-        # Weights start as those of Mamba, each walk's on its own.
+        # The weights of each walk start separately, as in Mamba.
         walks = [SelectiveWalk(inner, rank, state, 1, backend) for _ in range(WALKS)]
         self.x_proj_weight = _stacked([walk.x_proj.weight for walk in walks])
         self.dt_projs_weight = _stacked([walk.dt_proj.weight for walk in walks])
@@ -52,7 +52,7 @@ class CrossScan(nn.Module):
         self.out_proj = nn.Linear(inner, dim, bias=False)
 
     def forward(self, places: PatchSequence, walks: Sequence[Order]) -> Float[Tensor, "batch patch dim"]:
-        """Mix row-major patches along the walks; padding is read by nobody."""
+        """Mix row-major patches along the walks; padding is never read."""
         projected = places.with_patches(self.in_proj(places.patches))
         x = F.silu(over_frames(self.conv2d, without_padding(projected), places.grid))
         scanned = cross_scan(
@@ -70,10 +70,10 @@ class CrossScan(nn.Module):
 
 
 class CrossScanBlock(nn.Module):
-    """A cross scan and an MLP, pre-norm, each added to what was there.
+    """A cross scan and an MLP, pre-norm, each with a residual connection.
 
     Args:
-        scan: what mixes the patches.
+        scan: the module that mixes the patches.
         dim: width of the patches.
         mlp_ratio: width of the hidden layer of the MLP, times ``dim``.
         drop_path: stochastic depth, probability.
@@ -88,7 +88,7 @@ class CrossScanBlock(nn.Module):
         self.drop_path = DropPath(drop_path)
 
     def forward(self, places: PatchSequence, walks: Sequence[Order]) -> Float[Tensor, "batch patch dim"]:
-        """What becomes of row-major patches."""
+        """Apply the block to row-major patches."""
         mixed = self.op(places.with_patches(self.norm(places.patches)), walks)
         patches = places.patches + self.drop_path(mixed)
         result: Tensor = patches + self.drop_path(self.mlp(self.norm2(patches)))
@@ -109,7 +109,7 @@ class ConvMerging(nn.Module):
         self.norm = nn.LayerNorm(out_dim)
 
     def forward(self, places: PatchSequence, grid: Grid) -> PatchSequence:
-        """From row-major patches to the row-major cells of ``grid``."""
+        """Merge row-major patches into the row-major cells of ``grid``."""
         cells = self.norm(over_frames(self.conv, without_padding(places), places.grid))
         return merged_places(places, cells, grid)
 
@@ -117,7 +117,7 @@ class ConvMerging(nn.Module):
 def over_frames(
     convolution: nn.Conv2d, patches: Float[Tensor, "batch patch dim"], grid: Grid
 ) -> Float[Tensor, "batch cell out_dim"]:
-    """A convolution over the row-major patches of every frame."""
+    """Apply a convolution to the row-major patches of every frame."""
     batch, _, dim = patches.shape
     maps = patches.reshape(batch * grid.frames, grid.height, grid.width, dim).permute(0, 3, 1, 2)
     cells: Tensor = convolution(maps).flatten(2).transpose(1, 2)

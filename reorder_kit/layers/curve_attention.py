@@ -13,20 +13,20 @@ from reorder_kit.ops.curve_decay import curve_decay
 class CurveAttention(nn.Module):
     """Masked attention of VIOLIN: ``softmax(scores * strength * mean of masks)``.
 
-    The mask of a curve is ``sigmoid(decay) ** distance``, its decay learned for each head; every head has a strength.
-    The global token is at no distance from anything: its row and its column of the mask are 1.
+    The mask of a curve is ``sigmoid(decay) ** distance``, with a decay learned for each head; every head also has a
+    strength. The global token is at distance 0 from everything: its row and column of the mask are 1.
 
     Source: Candogan et al., 2026 (https://arxiv.org/abs/2606.14757), and their code,
     https://github.com/LIONS-EPFL/VIOLIN, for the starting values and for the global token.
 
     Args:
         dim: width of the tokens.
-        heads: attention heads; they divide ``dim``.
-        places: the place of each patch on each curve through the image; it may be none.
-        along_sequence: the sequence is one more curve.
-        dropout: after the output projection, probability.
-        num_global: global tokens, before the slots.
-        keep_places: save the places with the weights, for curves that cannot be worked out again.
+        heads: number of attention heads, a divisor of ``dim``.
+        places: the place of each patch on each curve through the image; there may be no curves.
+        along_sequence: use the sequence as one more curve.
+        dropout: dropout probability after the output projection.
+        num_global: number of global tokens before the slots.
+        keep_places: save the places with the weights, for curves that cannot be computed again.
     """
 
     places: Tensor
@@ -57,7 +57,7 @@ class CurveAttention(nn.Module):
         order: Order | None = None,
         valid: Bool[Tensor, "batch slot"] | None = None,
     ) -> Float[Tensor, "batch token dim"]:
-        """What every token sees.
+        """Apply the attention.
 
         Args:
             tokens: the global tokens, then the slots.
@@ -74,14 +74,14 @@ class CurveAttention(nn.Module):
         order: Order | None = None,
         valid: Bool[Tensor, "batch slot"] | None = None,
     ) -> Float[Tensor, "batch token token"]:
-        """The share that each token gives to each token, the mean over heads; arguments as those of the module."""
+        """The attention weight of each token on each token, averaged over heads; same arguments as the module."""
         mean: Tensor = self._attend(tokens, order, valid)[0].mean(dim=1)
         return mean
 
     def mask(
         self, num_slots: int, batch: int, order: Order | None, valid: Bool[Tensor, "batch slot"] | None
     ) -> Float[Tensor, "any_batch head token token"]:
-        """What scores are multiplied with, the strength of a head included; one for all images where they are alike."""
+        """The factor of the scores, including the strength of a head; one for all images if they agree."""
         log_decay = nn.functional.logsigmoid(self.decay)
         parts = []
         if self.num_curves:
@@ -99,14 +99,14 @@ class CurveAttention(nn.Module):
     def _attend(
         self, tokens: Tensor, order: Order | None, valid: Tensor | None
     ) -> tuple[Float[Tensor, "batch head token token"], Float[Tensor, "batch head token head_dim"]]:
-        """What each token gives to each, and the values it is given of."""
+        """The attention weights between tokens, and the values."""
         batch, length, dim = tokens.shape
         query, key, value = self.qkv(tokens).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
         mask = self.mask(length - self.num_global, batch, order, valid)
         scores = (query @ key.transpose(2, 3)) * (dim // self.heads) ** -0.5 * mask
         if valid is not None:
             seen = nn.functional.pad(valid, (self.num_global, 0), value=True)[:, None, None]
-            # Padding sees itself: no softmax is over nothing.
+            # Padding sees itself, so that no softmax is empty.
             seen = seen | torch.eye(length, dtype=torch.bool, device=valid.device)
             scores = scores.masked_fill(~seen, -torch.inf)
         return scores.softmax(dim=-1).to(value.dtype), value
@@ -115,7 +115,7 @@ class CurveAttention(nn.Module):
 def _in_order(
     mask: Float[Tensor, "head patch patch"], order: Order | None, batch: int
 ) -> Float[Tensor, "any_batch head slot slot"]:
-    """Rows and columns of patches, moved into slots."""
+    """Move rows and columns of patches into slots."""
     if order is None:
         return mask.unsqueeze(0)
     if order.is_static:

@@ -1,4 +1,4 @@
-"""CLS and register tokens: made before the first block, handed on from block to block."""
+"""CLS and register tokens: created before the first block, passed from block to block."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ def starting_tokens(
     """The extra tokens with which block ``start`` begins.
 
     Args:
-        own: what a backbone begins with; None if it has no extra tokens.
-        handed_on: what earlier blocks returned.
-        sequence: the patches, one set of tokens is made for each image.
+        own: the backbone's starting tokens; None if it has no extra tokens.
+        handed_on: the tokens returned by earlier blocks.
+        sequence: the patches; each image gets one set of tokens.
         start: the first block to run.
 
     Raises:
-        ReorderKitError: if earlier blocks have run and their extra tokens were not handed on.
+        ReorderKitError: if earlier blocks have run and their extra tokens were not passed on.
     """
     if own is None or handed_on is not None:
         return handed_on
     if start > 0:
         raise ReorderKitError(
-            f"encode(start={start}) needs the extra tokens of the blocks before",
-            "hand on extra_tokens=encoded.extra_tokens",
+            f"encode(start={start}) needs the extra tokens of earlier blocks",
+            "pass extra_tokens=encoded.extra_tokens",
         )
     return own.expand(sequence.batch, -1, -1)

@@ -1,4 +1,4 @@
-"""Maps at several scales, from the one map of a plain backbone or the maps of a hierarchical one."""
+"""Maps at several scales, from the single map of a plain backbone or the maps of a hierarchical one."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 
 class SimpleFeaturePyramid(nn.Module):
-    """The simple feature pyramid of ViTDet: every level is made from the same map, and there is no top-down path.
+    """The simple feature pyramid of ViTDet: every level is computed from the same map, without a top-down path.
 
     A finer level comes from transposed convolutions, a coarser one from maximum pooling; the last row and column of a
     map with an odd side are pooled alone, so that no patch is lost. Then, for each level, a 1x1 and a 3x3 convolution,
@@ -25,7 +25,7 @@ class SimpleFeaturePyramid(nn.Module):
         scales: side of each level's map, as a multiple of the side of the given map: powers of two.
 
     Raises:
-        ValueError: if a scale is not a power of two, or comes twice, or there is none.
+        ValueError: if a scale is not a power of two or occurs twice, or if there are no scales.
     """
 
     def __init__(self, dim: int, out_dim: int, scales: Sequence[float] = (2.0, 1.0, 0.5)) -> None:
@@ -42,10 +42,11 @@ class SimpleFeaturePyramid(nn.Module):
 class FeaturePyramid(nn.Module):
     """The feature pyramid of a backbone with levels: a coarser map is added to each finer one.
 
-    A map of the pyramid is made from the level of its size, or else from the nearest one, as in
-    :class:`SimpleFeaturePyramid`. A 1x1 convolution takes it to a common width, the next coarser map is enlarged and
-    added, and a 3x3 convolution follows, each with a layer norm over the channels. Levels between the scales, and those
-    coarser than all of them, have a map of their own on that way down; a level finer than all of them is not read.
+    A map of the pyramid comes from the level of its size, or from the nearest level, as in
+    :class:`SimpleFeaturePyramid`. A 1x1 convolution maps it to a common width, the next coarser map is enlarged and
+    added, and a 3x3 convolution follows, each convolution with a layer norm over the channels. Levels between the
+    scales, and those coarser than all scales, have their own maps in this top-down path; levels finer than all scales
+    are not read.
 
     Source: Lin et al., Feature Pyramid Networks for Object Detection, CVPR 2017, section 3,
     https://arxiv.org/abs/1612.03144; norms as in ViTDet.
@@ -56,7 +57,7 @@ class FeaturePyramid(nn.Module):
         scales: side of each map, as a multiple of the side of the finest level: powers of two.
 
     Raises:
-        ValueError: if a scale is not a power of two, or comes twice, or there is none.
+        ValueError: if a scale is not a power of two or occurs twice, or if there are no scales.
     """
 
     def __init__(self, dims: Sequence[int], out_dim: int, scales: Sequence[float] = (2.0, 1.0, 0.5)) -> None:
@@ -86,15 +87,15 @@ def check_scales(scales: Sequence[float]) -> None:
     """Check that a pyramid can have these scales.
 
     Raises:
-        ValueError: if a scale is not a power of two, or comes twice, or there is none.
+        ValueError: if a scale is not a power of two or occurs twice, or if there are no scales.
     """
     if not scales:
-        raise ValueError("a pyramid has at least one scale")
+        raise ValueError("a pyramid needs at least one scale")
     for scale in scales:
         if scale <= 0 or not math.isfinite(scale) or math.log2(scale) % 1 != 0:
             raise ValueError(f"the scales of a pyramid are powers of two, such as 2, 1 and 0.5; {scale:g} is not")
     if len(set(scales)) < len(scales):
-        raise ValueError("a scale of a pyramid comes twice")
+        raise ValueError("a scale of a pyramid occurs twice")
 
 
 def _level(dim: int, out_dim: int, doublings: int) -> nn.Sequential:

@@ -16,10 +16,9 @@ WALKS = 4
 
 
 class FourWalkMixer(nn.Module):
-    """Walk along the sequence, back, along the transposed sequence, and back.
+    """Walks along the sequence, back, along the transposed sequence, and back.
 
-    Each walk has a convolution, step sizes, rates and a skip of its own, is gated, and comes back to its tokens; the
-    four are averaged.
+    Each walk has its own convolution, step sizes, rates and skip, and is gated; the four results are averaged by token.
 
     Source: Ren et al., "Autoregressive Pretraining with Mamba in Vision", 2024, https://arxiv.org/abs/2406.07537, and
     its released definition.
@@ -27,9 +26,9 @@ class FourWalkMixer(nn.Module):
     Args:
         dim: width of the embedding.
         state: size of the state of a channel.
-        conv_width: tokens a convolution sees, the current one included.
-        expand: channels, times dim.
-        backend: what computes the scans.
+        conv_width: number of tokens a convolution sees, including the current one.
+        expand: number of channels, times ``dim``.
+        backend: the implementation of the scans.
     """
 
     def __init__(self, dim: int, state: int, conv_width: int, expand: int, backend: ScanBackend) -> None:
@@ -45,9 +44,10 @@ class FourWalkMixer(nn.Module):
         """Mix.
 
         Args:
-            tokens: with all padding behind the others.
-            across: of the tokens, the order of the transposed walk; it leaves padding where it is.
-            lengths: tokens of each image that are no padding, where the walks back start; None if none is.
+            tokens: the tokens, with all padding last.
+            across: the order of the tokens in the transposed walk; it leaves padding in place.
+            lengths: number of tokens of each image without padding, where the walks back start; None if there is no
+                padding.
         """
         projected = self.in_proj(tokens)
         along = self._both_ways(0, projected, lengths)
@@ -58,7 +58,7 @@ class FourWalkMixer(nn.Module):
     def _both_ways(
         self, first: int, projected: Float[Tensor, "batch token channels"], lengths: Int[Tensor, " batch"] | None
     ) -> Float[Tensor, "batch token inner"]:
-        """The sum of the walk with that number and of the next one, which walks back."""
+        """The sum of the walk with this number and the next one, which walks back."""
         ahead = self._walk(first, projected)
         back = self._walk(first + 1, turn_round(projected, lengths))
         return ahead + turn_round(back, lengths)
@@ -67,5 +67,5 @@ class FourWalkMixer(nn.Module):
         self, number: int, projected: Float[Tensor, "batch token channels"]
     ) -> Float[Tensor, "batch token inner"]:
         walk = self.walks[number]
-        assert isinstance(walk, SelectiveWalk)  # a type checker knows no more than nn.Module
+        assert isinstance(walk, SelectiveWalk)  # a type checker only knows nn.Module
         return walk.walk(*x_and_z(projected)).transpose(1, 2)

@@ -15,16 +15,16 @@ from reorder_kit.ops.gated_delta_rule import gated_delta_rule
 class DeltaWalk(nn.Module):
     """Convolution and gated delta rule along the sequence, in one direction.
 
-    Weights start as in Mamba-2, apart from A, which is uniform from -16 to 0 as in flash-linear-attention.
+    Weights start as in Mamba-2, except A, which is uniform from -16 to 0 as in flash-linear-attention.
 
     Args:
         dim: width of the embedding.
-        heads: of queries and keys.
-        value_heads: a multiple of ``heads``; neighbors share a query and a key.
+        heads: number of heads of queries and keys.
+        value_heads: number of heads of values, a multiple of ``heads``; neighbors share a query and a key.
         head_dim: width of a query and a key.
         value_dim: width of a value.
-        conv_width: slots a convolution sees, the current one included.
-        chunk: slots of a chunk of the rule.
+        conv_width: number of slots a convolution sees, including the current one.
+        chunk: number of slots in a chunk of the rule.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class DeltaWalk(nn.Module):
 
 
 def _unit(vectors: Float[Tensor, "*batch width"]) -> Float[Tensor, "*batch width"]:
-    """Vectors of length 1, those near zero shorter."""
+    """Scale vectors to length 1; those near zero stay shorter."""
     return vectors * (vectors.square().sum(dim=-1, keepdim=True) + 1e-6).rsqrt()
 
 
@@ -70,19 +70,19 @@ class GatedDeltaMixer(DeltaWalk):
     Source: Yang et al., "Gated Delta Networks", 2024 (https://arxiv.org/abs/2412.06464), section 3.4.
 
     When bidirectional, both directions share queries, keys, values, the gate, the norm and ``out_proj``, and are
-    averaged before the norm. The second one has a convolution of its own, as in Vision Mamba (Zhu et al., 2024,
-    https://arxiv.org/abs/2401.09417), and gates of its own, as in ViG (Liao et al., 2024,
+    averaged before the norm. The second one has its own convolution, as in Vision Mamba (Zhu et al., 2024,
+    https://arxiv.org/abs/2401.09417), and its own gates, as in ViG (Liao et al., 2024,
     https://arxiv.org/abs/2405.18425), in ``reverse``.
 
     Args:
         dim: width of the embedding.
-        heads: of queries and keys.
-        value_heads: a multiple of ``heads``; neighbors share a query and a key.
+        heads: number of heads of queries and keys.
+        value_heads: number of heads of values, a multiple of ``heads``; neighbors share a query and a key.
         head_dim: width of a query and a key.
         value_dim: width of a value.
-        conv_width: slots a convolution sees, the current one included.
-        chunk: slots of a chunk of the rule.
-        bidirectional: walk from the last slot to the first, too.
+        conv_width: number of slots a convolution sees, including the current one.
+        chunk: number of slots in a chunk of the rule.
+        bidirectional: also walk from the last slot to the first.
     """
 
     def __init__(
@@ -109,7 +109,7 @@ class GatedDeltaMixer(DeltaWalk):
         """Mix.
 
         Args:
-            tokens: with all padding behind the valid slots, where a walk comes to it last.
+            tokens: the tokens, with all padding after the valid slots, so that a walk reaches it last.
             lengths: valid slots of each image, where the reverse walk starts; None if all are valid.
         """
         by_head = self.in_proj_qkvz(tokens).unflatten(-1, (self.heads, -1))

@@ -7,8 +7,8 @@ from torch import nn
 
 
 def learned_vectors(*shape: int) -> nn.Parameter:
-    """Vectors to be learned, which start as those of ViT do: a truncated normal, standard deviation 0.02."""
-    # Imported on first use: timm takes seconds. torch's own truncated normal draws other numbers.
+    """Learned vectors that start as in ViT, from a truncated normal distribution with standard deviation 0.02."""
+    # Imported on first use: timm takes seconds. torch's truncated normal draws other numbers.
     from timm.layers import trunc_normal_
 
     return nn.Parameter(trunc_normal_(torch.empty(*shape), std=0.02))

@@ -16,10 +16,10 @@ def level_grids(finest: Grid, levels: int) -> list[Grid]:
 
     Args:
         finest: the patches.
-        levels: how many grids there are.
+        levels: number of grids.
 
     Raises:
-        ReorderKitError: if a side cannot be halved so often.
+        ReorderKitError: if a side cannot be halved that many times.
 
     >>> [str(grid) for grid in level_grids(Grid(4, 8), 3)]
     ['4x8', '2x4', '1x2']
@@ -27,14 +27,14 @@ def level_grids(finest: Grid, levels: int) -> list[Grid]:
     divisor = 2 ** (levels - 1)
     if finest.height % divisor or finest.width % divisor:
         raise ReorderKitError(
-            f"a {finest} grid has no {levels} levels: the sides of all but the last are halved",
+            f"a {finest} grid cannot have {levels} levels: each level halves the sides",
             f"choose patches so that the sides of the grid are multiples of {divisor}, or use fewer levels",
         )
     return [Grid(finest.height >> level, finest.width >> level, finest.frames) for level in range(levels)]
 
 
 def full_order(sequence: PatchSequence) -> Order:
-    """The order of a sequence, in which no patch may be missing.
+    """The order of a sequence, which must hold every patch.
 
     Raises:
         ReorderKitError: if patches are left out.
@@ -52,42 +52,42 @@ def full_order(sequence: PatchSequence) -> Order:
 
 
 def row_major(sequence: PatchSequence, order: Order) -> PatchSequence:
-    """A sequence back in row-major places, with padding still marked.
+    """Move a sequence back to row-major places, with padding still marked.
 
     Args:
-        sequence: in the slots of the order.
-        order: full.
+        sequence: the patches in the slots of the order.
+        order: a full order.
     """
     valid = None if sequence.valid is None else order.restore(sequence.valid)
     return PatchSequence(order.restore(sequence.patches), sequence.grid, valid=valid)
 
 
 def in_slots(places: PatchSequence, order: Order) -> PatchSequence:
-    """Row-major places put into the slots of a full order, which the sequence then knows."""
+    """Put row-major places into the slots of a full order, which the sequence then holds."""
     valid = None if places.valid is None else order.apply(places.valid)
     return PatchSequence(order.apply(places.patches), places.grid, order, valid)
 
 
 def without_padding(places: PatchSequence) -> Float[Tensor, "batch patch dim"]:
-    """What is in the places, zeros in those of padding: as beyond the edge of an image."""
+    """The patches, with zeros for padding, as beyond the edge of an image."""
     if places.valid is None:
         return places.patches
-    # Filled instead of multiplied: a patch that nobody reads may hold anything, infinity included.
+    # Filled instead of multiplied: an unread patch may hold anything, including infinity.
     return places.patches.masked_fill(~places.valid.unsqueeze(-1), 0)
 
 
 def merged_places(places: PatchSequence, cells: Float[Tensor, "batch cell out_dim"], grid: Grid) -> PatchSequence:
-    """The cells of the next level in row-major places, as precise as the patches; one is valid if any patch of it is.
+    """The row-major cells of the next level, in the dtype of the patches; a cell is valid if any of its patches is.
 
     Args:
         places: the patches, row-major.
-        cells: what became of each square of 2x2 patches, row-major.
-        grid: of the cells.
+        cells: one for each square of 2x2 patches, row-major.
+        grid: the grid of the cells.
     """
     valid = places.valid
     if valid is not None:
         valid = valid.reshape(-1, grid.frames, grid.height, 2, grid.width, 2).any(dim=5).any(dim=3).flatten(1)
-    # Under autocast, the merging computes in bfloat16; the residual stream of the patches is float32 and stays it.
+    # Under autocast, merging computes in bfloat16, but the residual stream of the patches stays in float32.
     return PatchSequence(cells.to(places.patches.dtype), grid, valid=valid)
 
 
@@ -108,7 +108,7 @@ class PatchMerging(nn.Module):
         self.reduction = nn.Linear(4 * dim, out_dim, bias=False)
 
     def forward(self, places: PatchSequence, grid: Grid) -> PatchSequence:
-        """From row-major patches to the row-major cells of ``grid``."""
+        """Merge row-major patches into the row-major cells of ``grid``."""
         squares = without_padding(places).reshape(places.batch, grid.frames, grid.height, 2, grid.width, 2, -1)
         cells = squares.transpose(3, 4).flatten(4).flatten(1, 3)
         return merged_places(places, self.reduction(self.norm(cells)), grid)

@@ -22,12 +22,12 @@ class DualWalk(nn.Module):
     log-uniformly from 0.001 to 0.1.
 
     Args:
-        inner: channels.
-        heads: with a step size and a rate of decay each; they divide the channels.
-        groups: of heads that share B and C; they divide the heads.
+        inner: number of channels.
+        heads: number of heads, each with a step size and a decay rate; a divisor of the channels.
+        groups: number of groups of heads that share B and C; a divisor of the heads.
         state: size of the state of a channel.
-        conv_width: slots a convolution sees, the current one included.
-        chunk: slots of a chunk of the scan.
+        conv_width: number of slots a convolution sees, including the current one.
+        chunk: number of slots in a chunk of the scan.
     """
 
     def __init__(self, inner: int, heads: int, groups: int, state: int, conv_width: int, chunk: int) -> None:
@@ -44,7 +44,7 @@ class DualWalk(nn.Module):
         """Walk from the first slot to the last.
 
         Args:
-            projected: x, B and C, which are convolved, and the step sizes.
+            projected: x, B and C, which are convolved, and the step sizes, which are not.
         """
         convolved, dt = torch.split(projected, [sum(self.sizes), self.heads], dim=-1)
         convolved = F.silu(self.conv1d(convolved.transpose(1, 2))[..., : projected.shape[1]]).transpose(1, 2)
@@ -64,16 +64,16 @@ class DualWalk(nn.Module):
 
 
 class ReverseDualWalk(DualWalk):
-    """A second direction, with B, C and step sizes of its own; x comes from the first one.
+    """A second direction, with its own B, C and step sizes; x comes from the first one.
 
     Args:
         dim: width of the embedding.
-        inner: channels; this and the rest as in :class:`DualWalk`.
-        heads: of the channels.
-        groups: of heads.
+        inner: number of channels; this and the rest as in :class:`DualWalk`.
+        heads: number of heads.
+        groups: number of groups of heads.
         state: size of the state of a channel.
-        conv_width: slots a convolution sees.
-        chunk: slots of a chunk of the scan.
+        conv_width: number of slots a convolution sees.
+        chunk: number of slots in a chunk of the scan.
     """
 
     def __init__(self, dim: int, inner: int, heads: int, groups: int, state: int, conv_width: int, chunk: int) -> None:
@@ -82,11 +82,11 @@ class ReverseDualWalk(DualWalk):
 
 
 class GroupedRMSNorm(nn.Module):
-    """Root mean square norm over the channels of each group; computed in float32 at least.
+    """Root mean square norm over the channels of each group, computed in at least float32.
 
     Args:
-        channels: of all groups.
-        groups: they divide the channels.
+        channels: number of channels of all groups.
+        groups: number of groups, a divisor of the channels.
         eps: added to the mean square.
     """
 
@@ -108,20 +108,19 @@ class Mamba2Mixer(DualWalk):
     Source: Dao and Gu, "Transformers are SSMs", 2024 (https://arxiv.org/abs/2405.21060), section 7.
 
     When bidirectional, both directions share x, the gate, the norm and ``out_proj``, and are averaged before the gate.
-    The second one has a convolution, B, C, step sizes and decays of its own, in ``reverse``. So it is in Vision Mamba
-    (Zhu et al., 2024, https://arxiv.org/abs/2401.09417) for Mamba; Hydra (Hwang et al., 2024,
-    https://arxiv.org/abs/2407.09941) shares and separates the same of Mamba-2, but for the convolution, which is one
-    that looks both ways there.
+    The second one has its own convolution, B, C, step sizes and decays, in ``reverse``. Vision Mamba (Zhu et al., 2024,
+    https://arxiv.org/abs/2401.09417) does the same for Mamba; Hydra (Hwang et al., 2024,
+    https://arxiv.org/abs/2407.09941) does so for Mamba-2, except that it has a single convolution that sees both sides.
 
     Args:
         dim: width of the embedding.
         state: size of the state of a channel.
-        head_dim: channels of a head; it divides the channels.
-        groups: of heads that share B and C; they divide the heads.
-        conv_width: slots a convolution sees, the current one included.
-        expand: channels, times dim.
-        chunk: slots of a chunk of the scan.
-        bidirectional: walk from the last slot to the first, too.
+        head_dim: number of channels of a head; a divisor of the channels.
+        groups: number of groups of heads that share B and C; a divisor of the heads.
+        conv_width: number of slots a convolution sees, including the current one.
+        expand: number of channels, times ``dim``.
+        chunk: number of slots in a chunk of the scan.
+        bidirectional: also walk from the last slot to the first.
     """
 
     def __init__(
@@ -150,7 +149,7 @@ class Mamba2Mixer(DualWalk):
         """Mix.
 
         Args:
-            tokens: with all padding behind the valid slots, where a walk comes to it last.
+            tokens: the tokens, with all padding after the valid slots, so that a walk reaches it last.
             lengths: valid slots of each image, where the reverse walk starts; None if all are valid.
         """
         z, projected = self.in_proj(tokens).tensor_split([self.inner], dim=-1)

@@ -25,11 +25,11 @@ class SelectiveWalk(nn.Module):
     ``dt_proj``) spread log-uniformly from 0.001 to 0.1.
 
     Args:
-        inner: channels.
-        rank: width of the bottleneck that step sizes come from.
+        inner: number of channels.
+        rank: width of the bottleneck that produces step sizes.
         state: size of the state of a channel.
-        conv_width: slots a convolution sees, the current one included.
-        backend: what computes the scan.
+        conv_width: number of slots a convolution sees, including the current one.
+        backend: the implementation of the scan.
     """
 
     def __init__(self, inner: int, rank: int, state: int, conv_width: int, backend: ScanBackend) -> None:
@@ -50,7 +50,7 @@ class SelectiveWalk(nn.Module):
         """Walk from the first slot to the last.
 
         Args:
-            x: what is convolved and scanned.
+            x: the input of the convolution and the scan.
             z: gate of the output.
         """
         x = F.silu(self.conv1d(x)[..., : x.shape[-1]])
@@ -68,18 +68,18 @@ class MambaMixer(SelectiveWalk):
     Source: Gu and Dao, "Mamba", 2023 (https://arxiv.org/abs/2312.00752); their D is our ``dim``, E ``expand`` and N
     ``state``.
 
-    When bidirectional, it is that of Vision Mamba (Zhu et al., 2024, https://arxiv.org/abs/2401.09417): both directions
-    share ``in_proj`` and ``out_proj``, have a convolution and a scan of their own, and are averaged. The weights of the
-    second direction are in ``reverse``: what is ``conv1d_b.weight`` or ``A_b_log`` there is ``reverse.conv1d.weight``
-    or ``reverse.A_log`` here.
+    When bidirectional, it is the mixer of Vision Mamba (Zhu et al., 2024, https://arxiv.org/abs/2401.09417): both
+    directions share ``in_proj`` and ``out_proj``, have their own convolutions and scans, and are averaged. The weights
+    of the second direction are in ``reverse``: ``conv1d_b.weight`` and ``A_b_log`` there are ``reverse.conv1d.weight``
+    and ``reverse.A_log`` here.
 
     Args:
         dim: width of the embedding.
         state: size of the state of a channel.
-        conv_width: slots a convolution sees, the current one included.
-        expand: channels, times dim.
-        bidirectional: walk from the last slot to the first, too.
-        backend: what computes the scan.
+        conv_width: number of slots a convolution sees, including the current one.
+        expand: number of channels, times ``dim``.
+        bidirectional: also walk from the last slot to the first.
+        backend: the implementation of the scan.
     """
 
     def __init__(
@@ -103,7 +103,7 @@ class MambaMixer(SelectiveWalk):
         """Mix.
 
         Args:
-            tokens: with all padding behind the valid slots, where a walk comes to it last.
+            tokens: the tokens, with all padding after the valid slots, so that a walk reaches it last.
             lengths: valid slots of each image, where the reverse walk starts; None if all are valid.
         """
         projected = self.in_proj(tokens)
@@ -116,6 +116,6 @@ class MambaMixer(SelectiveWalk):
 
 
 def x_and_z(projected: Float[Tensor, "batch slot channels"]) -> tuple[Tensor, Tensor]:
-    """What is scanned, and the gate, channels first: the two halves of what ``in_proj`` gives."""
+    """The input of the scan and the gate, channels first: the two halves of the output of ``in_proj``."""
     x, z = projected.transpose(1, 2).chunk(2, dim=1)
     return x, z

@@ -10,14 +10,14 @@ from torch import Tensor, nn
 
 
 class MixerBlock(nn.Module):
-    """A mixer, pre-norm, on a residual that keeps its own dtype.
+    """A pre-norm mixer, added to a residual that keeps its dtype.
 
     Args:
         dim: width of the embedding.
-        mixer: called with tokens and lengths; its last layer is ``out_proj``.
-        drop_path: stochastic depth, probability.
-        residuals: what is added to the residual in all blocks of the model: ``out_proj`` starts smaller by the root of
-            it, so that the residual starts no larger in deep models, as in mamba-ssm.
+        mixer: a module called with tokens and lengths; its last layer is ``out_proj``.
+        drop_path: probability of stochastic depth.
+        residuals: number of additions to the residual in all blocks of the model: the starting weight of ``out_proj``
+            is divided by its square root, so that the residual does not start larger in deep models, as in mamba-ssm.
     """
 
     def __init__(self, dim: int, mixer: nn.Module, drop_path: float, residuals: int) -> None:
@@ -34,10 +34,10 @@ class MixerBlock(nn.Module):
     def forward(
         self, tokens: Float[Tensor, "batch token dim"], lengths: Int[Tensor, " batch"] | None
     ) -> Float[Tensor, "batch token dim"]:
-        """Add what the mixer makes of the tokens.
+        """Add the mixer's output to the tokens.
 
         Args:
-            tokens: with all padding behind the valid slots.
+            tokens: the tokens, with all padding after the valid slots.
             lengths: valid slots of each image; None if all are valid.
         """
         mixed: Tensor = self.drop_path(self.mixer(self.norm(tokens.to(self.norm.weight.dtype)), lengths))

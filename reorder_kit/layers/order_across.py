@@ -1,4 +1,4 @@
-"""The order in which a scan across the grid comes to tokens.
+"""The order in which a scan across the grid visits tokens.
 
 This module is imported on first use: it imports torch's compiler, which takes seconds.
 """
@@ -16,7 +16,7 @@ from reorder_kit.ops.transposed_walk import transposed_walk
 
 @torch.compiler.disable  # type: ignore[untyped-decorator]  # a few sorts, which take long to compile
 def order_across(walked: WalkedTokens) -> Order:
-    """The order of walked tokens, CLS in the middle, in which ARM's third scan comes to them.
+    """The order in which ARM's third scan visits walked tokens with CLS in the middle.
 
     Raises:
         ReorderKitError: if patches were left out and the order does not say which.
@@ -27,7 +27,7 @@ def order_across(walked: WalkedTokens) -> Order:
         if sequence.num_slots != sequence.grid.num_patches:
             raise ReorderKitError(
                 f"arm was given {sequence.num_slots} of {sequence.grid.num_patches} patches, and no order",
-                "give the sequence its order, which says which patches these are",
+                "give the sequence its order, which identifies its patches",
             )
         order = Order.trusted(torch.arange(sequence.num_slots, device=sequence.patches.device), sequence.num_slots)
     if order.is_static and sequence.valid is None:

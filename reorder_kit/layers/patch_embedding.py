@@ -1,4 +1,4 @@
-"""From images to a row-major sequence of embedded patches."""
+"""Embeds images as a row-major sequence of patches."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ class PatchEmbedding(nn.Module):
 
     Args:
         image: the images or clips.
-        geometry: how they are cut.
+        geometry: their division into patches.
         dim: width of the embedding.
-        positions: kind of absolute positions.
+        positions: the kind of absolute positions.
     """
 
     def __init__(self, image: ImageShape, geometry: PatchGeometry, dim: int, positions: Positions) -> None:

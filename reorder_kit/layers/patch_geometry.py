@@ -16,7 +16,7 @@ from reorder_kit.orders.grid import Grid
 
 
 class PatchOptions(ComponentOptions):
-    """What a recipe says of patches: their size in pixels, or their number, never both."""
+    """The patches of a recipe: their size in pixels or their number, never both."""
 
     patch_size: Size | tuple[Size, Size] | None = Field(
         None, description="side of a patch, or its [height, width], in pixels; or give grid"
@@ -43,8 +43,8 @@ class PatchGeometry:
     """The size of a patch and the grid of patches.
 
     Args:
-        patch_size: height and width of a patch, pixels.
-        grid: patches of an image or a clip.
+        patch_size: height and width of a patch, in pixels.
+        grid: the grid of an image or a clip.
     """
 
     patch_size: tuple[int, int]
@@ -52,11 +52,11 @@ class PatchGeometry:
 
 
 def patch_geometry(options: PatchOptions, image: ImageShape) -> PatchGeometry:
-    """Work out the size of a patch and the grid.
+    """Compute the size of a patch and the grid.
 
     Args:
-        options: with one of ``patch_size`` and ``grid``.
-        image: the images, pixels.
+        options: options with either ``patch_size`` or ``grid``.
+        image: the shape of the images.
 
     Raises:
         ReorderKitError: if the patches do not fill the image exactly.
@@ -73,7 +73,7 @@ def patch_geometry(options: PatchOptions, image: ImageShape) -> PatchGeometry:
             )
         return PatchGeometry((image.height // rows, image.width // columns), Grid(rows, columns, image.frames))
     if options.patch_size is None:
-        raise ReorderKitError("nothing says how to cut the images", "give patch_size (pixels) or grid")
+        raise ReorderKitError("no patch size is set", "give patch_size (pixels) or grid")
     size = options.patch_size
     height, width = (size, size) if isinstance(size, int) else size
     return PatchGeometry((height, width), whole_patches(height, width, image))

@@ -1,4 +1,4 @@
-"""Where the tokens of a sequence stand: in the sequence, and in the image."""
+"""The places of tokens in the sequence and in the image."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from reorder_kit.interfaces import PatchSequence
 
 
 def slot_places(sequence: PatchSequence, num_after: int = 0) -> Int[Tensor, "#batch token"]:
-    """The place of each slot, counting valid ones only: what stands at place 3 has three valid slots before it.
+    """The place of each slot, counting only valid ones: three valid slots come before place 3.
 
     Args:
-        sequence: its slots; padding is given a place that means nothing.
-        num_after: extra tokens behind the last valid slot.
+        sequence: the sequence; padding gets an arbitrary place.
+        num_after: number of extra tokens after the last valid slot.
 
     >>> from reorder_kit.interfaces import Grid
     >>> valid = torch.tensor([[True, False, True, False]])
@@ -31,20 +31,20 @@ def slot_places(sequence: PatchSequence, num_after: int = 0) -> Int[Tensor, "#ba
 
 
 def by_slot(table: Shaped[Tensor, "patch *rest"], sequence: PatchSequence) -> Shaped[Tensor, "#batch slot *rest"]:
-    """What belongs to patches, for the patch in each slot.
+    """The row of a table for the patch in each slot.
 
     Args:
         table: a row for each patch of the grid, row-major.
-        sequence: its order says which patch stands where.
+        sequence: its order gives the patch in each slot.
 
     Raises:
-        ReorderKitError: if there are fewer slots than patches and nothing says which patches they hold.
+        ReorderKitError: if there are fewer slots than patches and no order gives the patches that they hold.
     """
     if sequence.order is None:
         if sequence.num_slots != len(table):
             raise ReorderKitError(
                 f"{sequence.num_slots} slots hold some of {len(table)} patches, but the sequence has no order",
-                "hand on the sequence that Proposal(order).apply(sequence) returned",
+                "pass the sequence that Proposal(order).apply(sequence) returned",
             )
         return table.unsqueeze(0)
     if sequence.order.is_static:

@@ -1,4 +1,4 @@
-"""Absolute 2-D positions that belong to patches: added before any reordering, they travel with the patch."""
+"""Absolute 2-D positions that belong to patches: added before any reordering, they move with the patch."""
 
 from __future__ import annotations
 
@@ -13,28 +13,29 @@ from reorder_kit.orders.grid import Grid
 
 Positions = Literal["learned", "sincos", "none"]
 PatchPositions = Literal["none", "learned", "sincos", "rope", "relative"]
-"""Also those that act in attention, by where two patches lie, and are not added."""
+"""Also those that act in attention, by the places of two patches, and are not added."""
 
 
 def added_positions(kind: PatchPositions) -> Positions:
-    """What is added to patches: nothing where positions act in attention."""
+    """The positions that are added to patches: none if positions act in attention."""
     return "none" if kind == "rope" or kind == "relative" else kind
 
 
 def check_positions(kind: PatchPositions, grid: Grid, dim: int) -> None:
-    """Check that patches of a grid can have such positions.
+    """Check that patches of a grid can have these positions.
 
     Raises:
-        ReorderKitError: if sines and cosines cannot share the width, or would have to tell frames apart.
+        ReorderKitError: if the width does not suit sines and cosines, or rope or sincos would have to tell frames
+            apart.
     """
     if kind == "rope" and grid.frames > 1:
         raise ReorderKitError(
-            f"rope turns by rows and columns, not by the {grid.frames} frames of a clip",
+            f"rope rotates by rows and columns, not by the {grid.frames} frames of a clip",
             "use positions: learned or relative",
         )
     if kind == "sincos" and grid.frames > 1:
         raise ReorderKitError(
-            f"sincos positions tell rows and columns apart, not the {grid.frames} frames of a clip",
+            f"sincos positions distinguish rows and columns, not the {grid.frames} frames of a clip",
             "use positions: learned",
         )
     if kind == "sincos" and dim % 4:
@@ -49,7 +50,7 @@ def sincos_positions(grid: Grid, dim: int) -> Float[Tensor, "1 patch dim"]:
     Raises:
         ReorderKitError: if the width is not a multiple of 4, or the grid has frames.
     """
-    # Imported on first use, as timm is everywhere: it takes seconds.
+    # Imported on first use: timm takes seconds.
     from timm.layers import build_sincos2d_pos_embed
 
     check_positions("sincos", grid, dim)
@@ -62,7 +63,7 @@ class AbsolutePositions(nn.Module):
 
     Args:
         kind: ``learned`` (a free vector for each patch, standard deviation 0.02 at the start), ``sincos`` or ``none``.
-        grid: patches of an image or a clip.
+        grid: the grid of an image or a clip.
         dim: width of the embedding.
     """
 

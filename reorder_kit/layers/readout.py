@@ -19,15 +19,15 @@ def mean_slot(sequence: PatchSequence) -> Float[Tensor, "batch dim"]:
 
 
 def mean_of_halves(sequence: PatchSequence) -> Float[Tensor, "batch dim"]:
-    """The mean of two means: over the valid slots before a token in the middle of them, and over those behind it.
+    """The mean of two means: over the valid slots before a token in the middle of them, and over those after it.
 
-    The first half is the smaller one where the number of slots is odd; a single slot stands for both.
+    If the number of slots is odd, the first half is the smaller one; a single slot stands for both halves.
     """
     valid = torch.ones_like(sequence.patches[..., 0], dtype=torch.bool) if sequence.valid is None else sequence.valid
     is_first = valid.cumsum(dim=1) <= valid.sum(dim=1, keepdim=True) // 2
     halves = torch.stack([valid & is_first, valid & ~is_first], dim=1)
     counts = halves.sum(dim=2, keepdim=True)
-    # No matrix product: autocast would add up in half precision.
+    # Not a matrix product, which autocast would compute in half precision.
     sums = [sequence.patches.masked_fill(~half.unsqueeze(-1), 0).sum(dim=1) for half in halves.unbind(dim=1)]
     means = torch.stack(sums, dim=1) / counts.clamp(min=1)
     return means.sum(dim=1) / (counts > 0).sum(dim=1).clamp(min=1)

@@ -10,12 +10,12 @@ from torch.utils.checkpoint import checkpoint
 
 
 def run_block(block: Callable[..., Any], *inputs: Any, recompute: bool) -> Any:
-    """What a block makes of its inputs.
+    """Apply a block to its inputs.
 
     Args:
         block: the block.
         inputs: its arguments.
-        recompute: forget what the block computes inside, and compute it again in the backward pass.
+        recompute: discard the block's activations, and compute them again in the backward pass.
     """
     if recompute and torch.is_grad_enabled():
         return checkpoint(block, *inputs, use_reentrant=False)

@@ -17,7 +17,7 @@ class SegmentContext:
     """What all blocks share in one pass over a sequence.
 
     Args:
-        segments: how the sequence is cut.
+        segments: the segments of the sequence.
         visible: what each token of a segment sees of memory and segment.
         distances: sines and cosines of the distances, descending from the farthest.
         content_bias: the paper's u.
@@ -34,13 +34,13 @@ class SegmentContext:
 class RelativeAttention(nn.Module):
     """The attention of Transformer-XL (Dai et al., 2019, https://arxiv.org/abs/1901.02860), for all segments at once.
 
-    The memory of a segment are inputs of this very layer from the slots before it, so nothing has to wait for the
-    segment before to be done. As published, no linear map has a bias.
+    The memory of a segment is this layer's input from the slots before it, so segments do not wait for each other. As
+    published, no linear map has a bias.
 
     Args:
         dim: width of the tokens.
-        heads: attention heads; they divide ``dim``.
-        dropout: on the result, probability.
+        heads: number of attention heads, a divisor of ``dim``.
+        dropout: dropout probability on the result.
     """
 
     def __init__(self, dim: int, heads: int, dropout: float) -> None:
@@ -58,12 +58,12 @@ class RelativeAttention(nn.Module):
         past: Float[Tensor, "batch past dim"] | None,
         context: SegmentContext,
     ) -> Float[Tensor, "batch token dim"]:
-        """Every token looks at its segment and the memory of it.
+        """Let every token attend to its segment and the segment's memory.
 
         Args:
             tokens: the sequence.
             past: the tokens before the last segment as the memory holds them, equal to ``tokens`` in value but not in
-                gradient; None if the gradient is the same, too, or nothing is remembered.
+                gradient; None if the gradient is also the same, or there is no memory.
             context: what all blocks share.
         """
         key, value = self._key_value(tokens, past, context.segments).chunk(2, dim=-1)

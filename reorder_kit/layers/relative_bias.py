@@ -13,13 +13,13 @@ from reorder_kit.orders.grid import Grid
 
 
 class ImageBias(nn.Module):
-    """A number for each head and each difference of rows, columns and frames. CLS stands far from all patches.
+    """A number for each head and each difference of rows, columns and frames. CLS is far from all patches.
 
-    Source: Swin, Liu et al., 2021 (https://arxiv.org/abs/2103.14030), section 3.2, of the whole image.
+    Source: Swin, Liu et al., 2021 (https://arxiv.org/abs/2103.14030), section 3.2, for the whole image.
 
     Args:
-        grid: patches of an image or a clip.
-        heads: attention heads.
+        grid: the grid of an image or a clip.
+        heads: number of attention heads.
     """
 
     places: Tensor
@@ -31,7 +31,7 @@ class ImageBias(nn.Module):
         frame, row, column = torch.meshgrid(
             torch.arange(grid.frames), torch.arange(grid.height), torch.arange(grid.width), indexing="ij"
         )
-        # Lines as long as there are differences of columns, so that no two differences of places are mistaken.
+        # Rows as long as the number of column differences, so that different offsets get different numbers.
         self.register_buffer("places", ((frame * rows + row) * columns + column).flatten(), persistent=False)
 
     def forward(self, sequence: PatchSequence, num_before: int, num_after: int) -> RelativeBias:
@@ -49,8 +49,8 @@ class SlotBias(nn.Module):
 
     Args:
         farthest: the largest distance at which a slot sees another.
-        causal: slots see none behind them, so there are no distances ahead.
-        heads: attention heads.
+        causal: slots see no later slots, so there are no distances ahead.
+        heads: number of attention heads.
     """
 
     def __init__(self, farthest: int, causal: bool, heads: int) -> None:
@@ -59,7 +59,7 @@ class SlotBias(nn.Module):
         self.table = learned_vectors(heads, self.zero + 1 + farthest)
 
     def forward(self, sequence: PatchSequence, num_before: int, num_after: int) -> RelativeBias:
-        """The bias of tokens that have no place, of the slots, and of tokens that stand behind the last slot."""
+        """The bias of tokens that have no place, of the slots, and of tokens after the last slot."""
         places = slot_places(sequence, num_after)
         return RelativeBias(self.table, self.zero, torch.cat([_far_before(places, num_before), places], dim=1))
 

@@ -1,4 +1,4 @@
-"""Learned positions of a released model, for the grid at hand."""
+"""Learned positions of a released model, adapted to a grid."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ _log = logging.getLogger(__name__)
 def released_positions(
     table: Tensor, grid: Grid, path: Path
 ) -> tuple[Float[Tensor, "1 patch dim"], Float[Tensor, "1 1 dim"] | None]:
-    """The positions of the patches, and that of a CLS in the middle of them, where the table has one.
+    """The positions of the patches, and that of a CLS in the middle of them, if the table has one.
 
-    Those of another grid are interpolated (bicubic), as both released codes of fine-tuning do, and a warning says so.
+    Positions of another grid are interpolated (bicubic) with a warning, as in both released fine-tuning codes.
 
     Args:
-        table: ``(1, row, dim)``, of a square grid in row-major order; as it stands in the file, so it may be anything.
-        grid: of the patches.
-        path: of the file, for messages.
+        table: ``(1, row, dim)``, of a square grid in row-major order; as read from the file, so it is not checked yet.
+        grid: the grid of the patches.
+        path: path of the file, for messages.
 
     Raises:
-        ReorderKitError: if the table is of no square grid, holds no floating-point numbers, or has nothing to
+        ReorderKitError: if the table is not that of a square grid, is not floating-point, or has nothing to
             interpolate, or if the patches are those of a clip.
     """
     if table.ndim != 3 or len(table) != 1 or not table.is_floating_point():
@@ -44,7 +44,7 @@ def released_positions(
         )
     if side == 1 and grid.num_patches > 1:
         raise ReorderKitError(
-            f"{path}: the position of a single patch would be that of {grid.num_patches}", "give a released file"
+            f"{path}: the position of a single patch would be used for {grid.num_patches}", "give a released file"
         )
     if grid.frames > 1:
         raise ReorderKitError(

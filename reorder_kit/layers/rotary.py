@@ -14,13 +14,13 @@ from reorder_kit.orders.grid import Grid
 
 
 class ImageRotation(nn.Module):
-    """Half of the pairs of a head are turned by the row of the patch, half by its column. CLS is not turned.
+    """Rotates half of a head's pairs by the row of the patch, and half by its column. CLS is not rotated.
 
     Source: Heo et al., "Rotary Position Embedding for Vision Transformer", 2024 (https://arxiv.org/abs/2403.13298),
     section 3.2, axial frequencies, with their base of 100.
 
     Args:
-        grid: patches of an image.
+        grid: the grid of an image.
         head_dim: width of a head, a multiple of 4.
     """
 
@@ -34,19 +34,19 @@ class ImageRotation(nn.Module):
         self.register_buffer("turns", torch.stack([angles.sin(), angles.cos()], dim=1).float(), persistent=False)
 
     def forward(self, sequence: PatchSequence, num_before: int, num_after: int) -> Rotation:
-        """The angles of tokens that are not turned, of the slots, and again of tokens that are not."""
+        """The angles of the slots, and zeros for the tokens before and after them."""
         sin, cos = by_slot(self.turns, sequence).unbind(dim=2)
         beside = (0, 0, num_before, num_after)
         return Rotation(pad(sin, beside), pad(cos, beside, value=1.0))
 
 
 class SlotRotation(nn.Module):
-    """All pairs of a head are turned by the slot.
+    """Rotates all pairs of a head by the slot.
 
     Source: Su et al., "RoFormer", 2021 (https://arxiv.org/abs/2104.09864), section 3.2, with their base of 10,000.
 
     Args:
-        slots: how many there can be, extra tokens behind them included.
+        slots: the largest number of slots, including extra tokens after them.
         head_dim: width of a head, even.
     """
 
@@ -58,12 +58,12 @@ class SlotRotation(nn.Module):
         self.register_buffer("turns", torch.stack([angles.sin(), angles.cos()], dim=1).float(), persistent=False)
 
     def forward(self, sequence: PatchSequence, num_before: int, num_after: int) -> Rotation:
-        """The angles of tokens that are not turned, of the slots, and of tokens that stand behind the last slot."""
+        """The angles of the slots and of tokens after the last slot, and zeros for the tokens before."""
         sin, cos = self.turns[slot_places(sequence, num_after)].unbind(dim=2)
         before = (0, 0, num_before, 0)
         return Rotation(pad(sin, before), pad(cos, before, value=1.0))
 
 
 def _angles(place: Tensor, pairs: int, base: float) -> Float[Tensor, "place pair"]:
-    """Frequencies fall from 1 to nearly ``1 / base``. In double precision, for the sines of many slots."""
+    """Frequencies fall from 1 to nearly ``1 / base``. In double precision, for accurate sines of many slots."""
     return torch.outer(place.double(), base ** -(torch.arange(pairs).double() / pairs))

@@ -16,12 +16,12 @@ class RotaryBlock(Block):  # type: ignore[misc]  # timm has no types
     Args:
         dim: width of the tokens.
         num_heads: attention heads.
-        arguments: the others of ``Block``, as timm's VisionTransformer hands them over.
+        arguments: the other arguments of ``Block``, as timm's VisionTransformer passes them.
     """
 
     def __init__(self, dim: int, num_heads: int, **arguments: Any) -> None:
         super().__init__(dim, num_heads, **arguments)
-        # Tokens that are not turned are given angles of 0, so none of them are set apart.
+        # Tokens that are not rotated get angles of 0, so no prefix tokens are set apart.
         self.attn = AttentionRope(dim, num_heads, num_prefix_tokens=0, rotate_half=True)
 
     def forward(
@@ -30,7 +30,7 @@ class RotaryBlock(Block):  # type: ignore[misc]  # timm has no types
         attn_mask: Shaped[Tensor, "#batch #head #token token"] | None = None,
         rope: Float[Tensor, "#batch 1 token turn"] | None = None,
     ) -> Float[Tensor, "batch token dim"]:
-        """One step of attention and one of the MLP, each added to what was there.
+        """Apply attention and the MLP, each with a residual connection.
 
         Args:
             x: the tokens.

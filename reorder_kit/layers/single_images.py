@@ -1,4 +1,4 @@
-"""Backbones that read single images alone."""
+"""Backbones that read only single images."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ def refuse_clips(name: str, image: ImageShape) -> None:
     """Refuse clips for a backbone that reads single images.
 
     Args:
-        name: of the backbone.
-        image: what it is to read.
+        name: name of the backbone.
+        image: the images or clips it will read.
 
     Raises:
         ReorderKitError: if it is a clip.

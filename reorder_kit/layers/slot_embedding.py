@@ -1,4 +1,4 @@
-"""Absolute positions in the sequence, added to what stands in each slot."""
+"""Absolute positions in the sequence, added to the content of each slot."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from reorder_kit.layers.slot_positions import sinusoids
 class SlotEmbedding(nn.Module):
     """Add to each slot the embedding of its place, which counts valid slots only.
 
-    They are added once, before the first block: what an order moves before a later block keeps what it was given.
+    It is added once, before the first block: patches that move before a later block keep what they were given.
 
-    Source: Vaswani et al., 2017, https://arxiv.org/abs/1706.03762, section 3.5, of slots.
+    Source: Vaswani et al., 2017, https://arxiv.org/abs/1706.03762, section 3.5, for slots.
 
     Args:
-        kind: ``learned`` (a free vector for each slot, standard deviation 0.02 at the start) or ``sincos``; of any
+        kind: ``learned`` (a free vector for each slot, standard deviation 0.02 at the start) or ``sincos``; for any
             other kind, nothing is added.
-        slots: how many there can be.
+        slots: the largest number of slots.
         dim: width of the tokens.
     """
 

@@ -12,10 +12,10 @@ def distance_sinusoids(
 ) -> Float[Tensor, "distance dim"]:
     """A row for each distance from ``farthest`` down to ``nearest``: sines in the first half, cosines in the second.
 
-    Wavelengths rise from 2 pi to 10,000 * 2 pi slots. In float32, since half precision cannot tell 256 from 257.
+    Wavelengths rise from 2 pi to 10,000 * 2 pi slots. In float32, because half precision cannot tell 256 from 257.
 
-    Source: Vaswani et al., 2017, https://arxiv.org/abs/1706.03762, section 3.5, of distances instead of positions as in
-    Transformer-XL, https://arxiv.org/abs/1901.02860, where this table is R.
+    Source: Vaswani et al., 2017, https://arxiv.org/abs/1706.03762, section 3.5, for distances instead of positions, as
+    in Transformer-XL, https://arxiv.org/abs/1901.02860, where this table is R.
 
     Args:
         farthest: distance of the first row, slots; positive is behind.

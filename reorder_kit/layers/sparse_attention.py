@@ -13,15 +13,15 @@ from reorder_kit.ops.sparse_pattern import SparsePattern
 class SparseAttention(nn.Module):
     """Self-attention of slots in a pattern. Global tokens see all slots, and are seen by them unless causal.
 
-    Where attention is causal, a slot that saw a global token would see later slots through it in the next block.
+    In causal attention, a slot that saw a global token would see later slots through it in the next block.
 
     Args:
         dim: width of the tokens.
-        heads: attention heads; they divide ``dim``.
+        heads: number of attention heads, a divisor of ``dim``.
         pattern: which slots see each other.
-        causal: slots see earlier slots only.
-        dropout: after the output projection, probability.
-        num_global: global tokens, before the slots.
+        causal: slots see only earlier slots.
+        dropout: dropout probability after the output projection.
+        num_global: number of global tokens before the slots.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class SparseAttention(nn.Module):
     def forward(
         self, tokens: Float[Tensor, "batch token dim"], valid: Bool[Tensor, "batch slot"] | None = None
     ) -> Float[Tensor, "batch token dim"]:
-        """What every token sees.
+        """Apply the attention.
 
         Args:
             tokens: the global tokens, then the slots.
@@ -69,7 +69,7 @@ class SparseAttention(nn.Module):
     def weights(
         self, tokens: Float[Tensor, "batch token dim"], valid: Bool[Tensor, "batch slot"] | None = None
     ) -> Float[Tensor, "batch token token"]:
-        """The share that each token gives to each token, the mean over heads; arguments as those of the module."""
+        """The attention weight of each token on each token, averaged over heads; same arguments as the module."""
         query, key, _ = self._project(tokens)
         first, shown = self.num_global, self._shown
         shares = sparse_attention_weights(
@@ -85,12 +85,12 @@ class SparseAttention(nn.Module):
         return mean
 
     def sees(self, slots: Int[Tensor, " query"], num_slots: int) -> Bool[Tensor, "query slot"]:
-        """Which slots some slots see."""
+        """Which slots the given slots see."""
         return self.pattern.sees(slots, torch.arange(num_slots, device=slots.device), num_slots, self.causal)
 
     @property
     def _shown(self) -> int:
-        """Global tokens that slots see."""
+        """Number of global tokens that slots see."""
         return 0 if self.causal else self.num_global
 
     def _project(self, tokens: Tensor) -> tuple[Tensor, Tensor, Tensor]:

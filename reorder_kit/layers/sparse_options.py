@@ -1,4 +1,4 @@
-"""The options of sparse patterns, and what a pattern shows in sequences of a length."""
+"""The options of sparse patterns, and what a pattern shows in sequences of a given length."""
 
 from __future__ import annotations
 
@@ -21,31 +21,31 @@ _OPTIONS_OF = {
 
 
 class SparseOptions(TransformerOptions):
-    """Options of a transformer whose attention has a pattern; those of another pattern are refused."""
+    """Options of a transformer with a sparse pattern of attention; options of other patterns are refused."""
 
     pattern: Literal["strided", "fixed", "bigbird"] = Field("strided", description="which slots see each other")
     stride: Size = Field(
-        14, description="of strided: a slot sees as many neighbors on a side, and every slot at a multiple of it, slots"
+        14, description="for strided: slots seen on each side; slots at multiples of this distance are also seen, slots"
     )
-    block: Size = Field(14, description="of fixed and bigbird: length of a block, slots")
-    num_summary: Size = Field(1, description="of fixed: last slots of each block, which all slots see; at most block")
+    block: Size = Field(14, description="for fixed and bigbird: length of a block, slots")
+    num_summary: Size = Field(1, description="for fixed: last slots of each block, which all slots see; at most block")
     window: Whole = Field(
-        1, ge=0, le=65_536, description="of bigbird: blocks seen on each side besides the block itself, blocks"
+        1, ge=0, le=65_536, description="for bigbird: blocks seen on each side besides the block itself, blocks"
     )
-    num_random: Whole = Field(3, ge=0, le=64, description="of bigbird: random blocks that a block sees, blocks")
+    num_random: Whole = Field(3, ge=0, le=64, description="for bigbird: random blocks that a block sees, blocks")
     num_global: Whole = Field(
-        2, ge=0, le=65_536, description="of bigbird: how many of the first blocks see all and are seen by all, blocks"
+        2, ge=0, le=65_536, description="for bigbird: number of first blocks that see all and are seen by all, blocks"
     )
     random_seed: Seed = Field(
-        0, description="of bigbird: seed of the random blocks; the seed of the run does not change them"
+        0, description="for bigbird: seed of the random blocks; the seed of the run does not change them"
     )
-    causal: bool = Field(False, description="see earlier slots only")
+    causal: bool = Field(False, description="see only earlier slots")
 
     def unused(self) -> dict[str, str]:
-        """The options of other patterns, and the seed where nothing is drawn."""
+        """The options of other patterns, and the seed if nothing is drawn."""
         used = _OPTIONS_OF[self.pattern]
         others = set().union(*_OPTIONS_OF.values()) - used
-        found = dict.fromkeys(sorted(others), f"the pattern {self.pattern} has {', '.join(sorted(used))} alone")
+        found = dict.fromkeys(sorted(others), f"the pattern {self.pattern} uses only {', '.join(sorted(used))}")
         if self.pattern == "bigbird" and self.num_random == 0:
             found["random_seed"] = "num_random is 0"
         return super().unused() | found
@@ -60,14 +60,14 @@ class SparseOptions(TransformerOptions):
         """The pattern of a block of the network, for sequences of at most ``num_slots``.
 
         Args:
-            num_slots: places in the longest sequence.
-            layer: which block of the network, from 0: random blocks differ between them.
+            num_slots: length of the longest sequence.
+            layer: number of the block of the network, from 0: random blocks differ between blocks.
         """
         if self.pattern == "strided":
             return StridedPattern(self.stride)
         if self.pattern == "fixed":
             return FixedPattern(self.block, self.num_summary)
-        # No network has as many blocks, so every pair of a seed and a block draws from a seed of its own.
+        # No network has that many blocks, so every pair of a seed and a block gives a different seed.
         seed = 1_001 * self.random_seed + layer
         return BigBirdPattern.drawn(self.block, self.window, self.num_random, self.num_global, num_slots, seed)
 
@@ -88,10 +88,10 @@ class SparseOptions(TransformerOptions):
         return self.pattern == "bigbird" and lonely
 
     def idle(self, num_slots: int) -> dict[str, str]:
-        """Options that change nothing in a sequence of such a length, with the reason."""
+        """Options that change nothing in a sequence of this length, with the reason."""
         found = {}
         if self.sees_itself_alone(num_slots):
-            found["causal"] = "a slot sees itself alone"
+            found["causal"] = "a slot sees only itself"
         if self.pattern == "bigbird":
             if self.sees_all(num_slots):
                 reason = f"every slot sees all {num_slots} slots, as with any larger number"

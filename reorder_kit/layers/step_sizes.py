@@ -1,4 +1,4 @@
-"""The step sizes with which state space models begin."""
+"""The starting step sizes of state space models."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def starting_steps(count: int) -> Float[Tensor, " count"]:
     """Biases whose softplus is spread log-uniformly from 0.001 to 0.1, as in mamba-ssm.
 
     Args:
-        count: how many, each drawn at random.
+        count: number of biases, each drawn at random.
     """
     step_size = torch.empty(count).uniform_(math.log(0.001), math.log(0.1)).exp()
     return step_size + torch.log(-torch.expm1(-step_size))  # the inverse of softplus, without losing small values

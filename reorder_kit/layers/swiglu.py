@@ -14,7 +14,7 @@ class SwiGLU(nn.Module):
 
     Args:
         dim: width of the embedding.
-        hidden: width in between.
+        hidden: hidden width.
         bias: whether the maps have biases, which start at zero.
     """
 

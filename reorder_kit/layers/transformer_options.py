@@ -14,12 +14,12 @@ from reorder_kit.layers.positions import PatchPositions, Positions
 
 @dataclass(frozen=True)
 class TransformerShape:
-    """How large a transformer is.
+    """The size of a transformer.
 
     Args:
         dim: width of the embedding.
-        depth: blocks.
-        heads: attention heads.
+        depth: number of blocks.
+        heads: number of attention heads.
     """
 
     dim: int
@@ -38,7 +38,7 @@ TRANSFORMER_SHAPES = {
 
 
 class TransformerSizeOptions(PatchOptions):
-    """Options of a transformer that is built from scratch, but for its positions."""
+    """Options of a transformer that is built from scratch, except its positions."""
 
     size: Literal["tiny", "small", "base", "large"] = Field("small", description="width, depth and heads as published")
     depth: Depth | None = Field(None, description="blocks, instead of the size's")
@@ -52,7 +52,7 @@ class TransformerSizeOptions(PatchOptions):
     )
 
     def unused(self) -> dict[str, str]:
-        """The size, where nothing is left of it."""
+        """The size, if all its values are replaced."""
         if None in (self.depth, self.dim, self.heads):
             return {}
         return {"size": "depth, dim and heads are given"}
@@ -75,10 +75,10 @@ class TransformerOptions(TransformerSizeOptions):
 
 
 def check_shape(shape: TransformerShape, positions: PatchPositions) -> None:
-    """Whether width, heads and positions go together.
+    """Check that width, heads and positions fit together.
 
     Raises:
-        ValueError: if they do not, as a validator of options may.
+        ValueError: if they do not, as in validators of options.
     """
     if shape.dim % shape.heads:
         raise ValueError(f"dim {shape.dim} is not divisible by {shape.heads} heads: set heads")

@@ -1,4 +1,4 @@
-"""A sequence from its end to its beginning."""
+"""Reverse a sequence."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from torch import Tensor
 def turn_round(
     tokens: Float[Tensor, "batch slot channels"], lengths: Int[Tensor, " batch"] | None
 ) -> Float[Tensor, "batch slot channels"]:
-    """The valid slots from the last to the first, and the padding where it was: doing it twice undoes it.
+    """Reverse the valid slots and leave padding in place; applying it twice restores the sequence.
 
     Args:
-        tokens: with all padding behind the valid slots.
+        tokens: the tokens, with all padding after the valid slots.
         lengths: valid slots of each image; None if all are valid.
 
     >>> turn_round(torch.tensor([[[1.0], [2.0], [9.0]]]), torch.tensor([2])).flatten()

@@ -25,16 +25,16 @@ _MAX_HALVINGS = 2
 
 
 class VqConfig(BaseModel):
-    """What a VQ-VAE is built from."""
+    """The configuration of a VQ-VAE."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     format_version: Literal[1] = 1
-    channels: Size = Field(description="of a patch")
-    height: Size = Field(description="of a patch, pixels")
-    width: Size = Field(description="of a patch, pixels")
-    codes: Whole = Field(64, ge=2, le=4096, description="codes there are")
-    side: Size = Field(1, description="codes along either side of a patch; a patch has the square of that")
+    channels: Size = Field(description="channels of a patch")
+    height: Size = Field(description="height of a patch, pixels")
+    width: Size = Field(description="width of a patch, pixels")
+    codes: Whole = Field(64, ge=2, le=4096, description="number of codes")
+    side: Size = Field(1, description="codes along each side of a patch, which has the square of this number of codes")
     dim: Size = Field(16, description="length of a code")
     hidden: Size = Field(32, description="channels of the convolutions")
 
@@ -48,11 +48,11 @@ class VqConfig(BaseModel):
 
 
 class Coded(NamedTuple):
-    """What training looks at.
+    """What training uses.
 
     Args:
-        vectors: of the encoder, one for each token.
-        numbers: of the code next to each.
+        vectors: output of the encoder, one for each token.
+        numbers: number of the code nearest to each.
         patches: as decoded from the codes; the gradient passes to the encoder as if there were no codebook.
     """
 
@@ -62,16 +62,16 @@ class Coded(NamedTuple):
 
 
 class VqVae(nn.Module):
-    """Writes a patch as one code of a codebook, or as a few, and reads it back.
+    """Encodes a patch as one or a few codes of a codebook, and decodes it.
 
-    Every patch is encoded alone, so its codes say nothing of its neighbours. Encoder: a convolution of 3x3, up to two
-    of 4x4 and stride 2, and one without overlap that leaves a vector for each code; the decoder is its mirror image.
-    Patches are brought to mean 0 and variance 1 first, by ``mean`` and ``std`` of each channel.
+    Every patch is encoded alone, so its codes hold nothing about its neighbors. The encoder has a 3x3 convolution, up
+    to two 4x4 convolutions of stride 2, and one without overlap that gives a vector for each code; the decoder mirrors
+    it. Patches are first normalized to mean 0 and variance 1, by ``mean`` and ``std`` of each channel.
 
     Source: A. van den Oord et al., "Neural Discrete Representation Learning", 2017, https://arxiv.org/abs/1711.00937.
 
     Args:
-        config: sizes.
+        config: the sizes.
     """
 
     mean: Tensor
@@ -118,7 +118,7 @@ class VqVae(nn.Module):
         return self.codebook.nearest(self.encode(patches)).view(len(patches), -1)
 
     def forward(self, patches: Float[Tensor, "patch channel height width"]) -> Coded:
-        """Write and read back."""
+        """Encode and decode."""
         vectors = self.encode(patches)
         numbers = self.codebook.nearest(vectors)
         codes = F.embedding(numbers, self.codebook.codes)
@@ -135,20 +135,20 @@ class VqVae(nn.Module):
 
     @classmethod
     def load(cls, path: Path) -> VqVae:
-        """Read the file.
+        """Read a saved model.
 
         Raises:
-            ReorderKitError: if it is missing, holds no VQ-VAE, or one of another format.
+            ReorderKitError: if the file is missing, does not hold a VQ-VAE, or has another format.
         """
         try:
             with safe_open(path, "pt") as file:
                 written = (file.metadata() or {}).get(_HEADER)
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no mapping)
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
         except (OSError, SafetensorError) as error:
             reason = error.strerror if isinstance(error, OSError) and error.strerror else error
             raise ReorderKitError(f"{path}: cannot be read as safetensors: {reason}") from None
         if written is None:
-            raise ReorderKitError(f"{path}: holds no VQ-VAE", "make one with: reorder-kit prior RECIPE --fit-vq")
+            raise ReorderKitError(f"{path}: does not hold a VQ-VAE", "make one with: reorder-kit prior RECIPE --fit-vq")
         try:
             config = json.loads(written)
             version = config.get("format_version")
@@ -156,12 +156,12 @@ class VqVae(nn.Module):
                 raise ReorderKitError(f"{path}: format_version {version!r} is not {FORMAT_VERSION}")
             model = cls(VqConfig.model_validate(config))
             model.load_state_dict(tensors)
-        except (AttributeError, ValueError, RuntimeError) as error:  # no JSON, no mapping, wrong fields, wrong tensors
+        except (AttributeError, ValueError, RuntimeError) as error:  # no JSON, not a mapping, wrong fields or tensors
             raise ReorderKitError(f"{path}: holds a damaged VQ-VAE: {error}") from None
         return model.eval()
 
 
 def _halvings(config: VqConfig) -> int:
-    """Convolutions of stride 2: as many as leave whole pixels for every code, and no more than two."""
+    """The number of convolutions of stride 2: at most two, and as many as leave whole pixels for every code."""
     sides = config.height // config.side, config.width // config.side
     return next((count for count in range(_MAX_HALVINGS, 0, -1) if all(side % (1 << count) == 0 for side in sides)), 0)

@@ -1,4 +1,4 @@
-"""The tokens of a sequence as a model that walks along it comes to them, and the way back."""
+"""The tokens of a sequence in the order in which a model walks along it, and the way back."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from reorder_kit.layers.walking_order import ClsPosition, walking_order
 
 @dataclass(frozen=True)
 class WalkedTokens:
-    """Patches with CLS in its place and padding, whatever was in it, as zeros behind them.
+    """Patches with CLS in its place, followed by padding as zeros, whatever it held.
 
     Args:
-        sequence: what was walked along.
-        order: of ``[patches, CLS]``.
-        tokens: in that order, float32 at least, since residuals are added up in it.
-        lengths: tokens of each image that are no padding; None if none is.
+        sequence: the walked sequence.
+        order: the order of ``[patches, CLS]``.
+        tokens: the tokens in that order, in at least float32, in which residuals are added.
+        lengths: number of tokens of each image without padding; None if there is no padding.
         has_cls: whether there is a CLS.
     """
 
@@ -37,15 +37,15 @@ class WalkedTokens:
         cls_token: Float[Tensor, "batch 1 dim"] | None,
         cls_position: ClsPosition | None,
     ) -> WalkedTokens:
-        """Put the tokens in the sequence in which they are walked.
+        """Put the tokens in the sequence of the walk.
 
         Args:
             sequence: the patches.
-            cls_token: of each image.
-            cls_position: where CLS stands.
+            cls_token: the CLS token of each image.
+            cls_position: the place of CLS.
         """
         patches = sequence.patches
-        if sequence.valid is not None:  # a mixer gives padding no weight, but no weight times NaN is NaN
+        if sequence.valid is not None:  # a mixer gives padding a weight of 0, but 0 times NaN is NaN
             patches = patches.masked_fill(~sequence.valid.unsqueeze(-1), 0)
         tokens = patches if cls_token is None else torch.cat([patches, cls_token], dim=1)
         order = walking_order(sequence, cls_position)
@@ -55,7 +55,7 @@ class WalkedTokens:
         return cls(sequence, order, tokens, lengths, cls_token is not None)
 
     def encoded(self, tokens: Float[Tensor, "batch token dim"]) -> Encoded:
-        """Bring what blocks have made of the tokens back into slots."""
+        """Move the tokens after the blocks back into slots."""
         restored = self.order.restore(tokens)
         slots = self.sequence.num_slots
         cls_token = restored[:, slots:] if self.has_cls else None

@@ -1,4 +1,4 @@
-"""What backbones share that walk along the sequence with a state."""
+"""The common part of backbones that walk along the sequence with a state."""
 
 from __future__ import annotations
 
@@ -26,14 +26,15 @@ from reorder_kit.layers.walking_options import WalkingOptions
 class WalkingBackbone(Backbone):
     """Blocks that walk along ``[patches, CLS]`` in one direction or both; padding is walked last and changes nothing.
 
-    A backbone derives its options from :class:`~reorder_kit.layers.walking_options.WalkingOptions` and says what a
-    block is (:meth:`build_block`). The residual is float32 under any autocast.
+    A backbone derives its options from :class:`~reorder_kit.layers.walking_options.WalkingOptions` and defines its
+    block (:meth:`build_block`). The residual is float32 under any autocast.
 
-    The readout ``last`` takes each direction where it ends: when bidirectional, the mean of the last slot and the
-    first. A CLS token at an end is where one of two directions starts, so in the last block it hears the other alone.
+    The readout ``last`` reads each direction where it ends: when bidirectional, the mean of the last and the first
+    slot. A CLS token at an end is where one of two directions starts, so in the last block it receives only the other
+    one.
 
     Args:
-        options: of the recipe.
+        options: options of the recipe.
         image: the images or clips it will read.
     """
 
@@ -41,7 +42,7 @@ class WalkingBackbone(Backbone):
 
     @classmethod
     def facts(cls, options: WalkingOptions, image: ImageShape) -> BackboneFacts:
-        """Always sensitive to the order; causal with ``bidirectional: false``, wherever CLS stands."""
+        """Always sensitive to the order; causal with ``bidirectional: false``, wherever CLS is."""
         grid = patch_geometry(options, image).grid
         _refuse_blind_cls(options, grid.num_patches)
         check_positions(options.positions, grid, options.width())
@@ -67,7 +68,7 @@ class WalkingBackbone(Backbone):
 
     @abstractmethod
     def build_block(self, drop_path: float) -> nn.Module:
-        """A block, called with tokens, padding last, and the number of valid ones of each image, or None if all are.
+        """Build a block, called with tokens, padding last, and the number of valid ones per image, or None if all are.
 
         Args:
             drop_path: stochastic depth, probability.
@@ -88,7 +89,7 @@ class WalkingBackbone(Backbone):
         """Run the blocks ``start`` to ``stop``.
 
         Raises:
-            ReorderKitError: if there is a single slot, and CLS in the middle sees what comes before it alone.
+            ReorderKitError: if there is a single slot, and CLS in the middle sees only what comes before it.
         """
         _refuse_blind_cls(self.options, sequence.num_slots)
         extra_tokens = starting_tokens(self.cls_token, extra_tokens, sequence, start)
@@ -113,7 +114,7 @@ class WalkingBackbone(Backbone):
         return (last + first_slot(encoded.sequence)) / 2 if self.options.bidirectional else last
 
     def reach(self, num_slots: int) -> Bool[Tensor, " slot"]:
-        """Every slot, unless a single direction comes to CLS in the middle."""
+        """Every slot; or those before CLS, if it is in the middle and there is a single direction."""
         reached = torch.ones(num_slots, dtype=torch.bool)
         if self.cls_position == "middle" and not self.options.bidirectional:
             reached[num_slots // 2 :] = False
@@ -130,6 +131,6 @@ class WalkingBackbone(Backbone):
 def _refuse_blind_cls(options: WalkingOptions, slots: int) -> None:
     if slots == 1 and options.place_of_cls() == "middle" and not options.bidirectional:
         raise ReorderKitError(
-            "CLS in the middle of a single slot stands before it and never sees it",
+            "CLS in the middle of a single slot comes before it and never sees it",
             "set cls_position: end, or bidirectional: true",
         )

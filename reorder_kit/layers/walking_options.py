@@ -1,4 +1,4 @@
-"""The options that models share which walk along the sequence with a state."""
+"""The common options of models that walk along the sequence with a state."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ class WalkingOptions(PatchOptions, AddedPositionOptions):
     """Options of a model that walks along the sequence in one direction or both."""
 
     full_depth: ClassVar[int] = 24
-    """Blocks of every size."""
+    """Number of blocks in every size."""
 
     size: Literal["tiny", "small", "base"] = Field("small", description="width as published")
-    depth: Depth | None = Field(None, description="blocks, instead of those of every size")
+    depth: Depth | None = Field(None, description="number of blocks, instead of the default of all sizes")
     dim: Size | None = Field(None, description="width of the embedding, instead of the size's")
     bidirectional: bool = Field(True, description="walk in both directions")
-    readout: Literal["cls", "mean", "last"] = Field("cls", description="what summarises the sequence")
+    readout: Literal["cls", "mean", "last"] = Field("cls", description="what summarizes the sequence")
     cls_position: ClsPosition | None = Field(
-        None, description="where CLS stands among the patches; middle when bidirectional, else end, if not given"
+        None, description="place of CLS among the patches; if not given, middle when bidirectional, else end"
     )
     drop_path: Fraction = Field(0.0, description="stochastic depth of the last block, probability")
     gradient_checkpointing: bool = Field(
@@ -36,7 +36,7 @@ class WalkingOptions(PatchOptions, AddedPositionOptions):
     )
 
     def unused(self) -> dict[str, str]:
-        """The size, where nothing is left of it."""
+        """The size, if its width is replaced."""
         return {} if self.dim is None else {"size": "dim is given, and every size has the same depth"}
 
     @model_validator(mode="after")
@@ -57,7 +57,7 @@ class WalkingOptions(PatchOptions, AddedPositionOptions):
         return self.depth or self.full_depth
 
     def place_of_cls(self) -> ClsPosition | None:
-        """Where CLS stands; None if there is no CLS."""
+        """The place of CLS; None if there is no CLS."""
         if self.readout != "cls":
             return None
         return self.cls_position or ("middle" if self.bidirectional else "end")

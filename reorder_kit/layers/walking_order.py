@@ -1,4 +1,4 @@
-"""The order in which a model that walks along the sequence comes to its tokens."""
+"""The order in which a model that walks along the sequence visits its tokens."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ ClsPosition = Literal["start", "middle", "end"]
 def walking_order(
     sequence: PatchSequence, cls_position: ClsPosition | None, walk: Int[Tensor, "row slot"] | None = None
 ) -> Order:
-    """The order of ``[patches, CLS]`` in which CLS stands in its place and padding behind everything else.
+    """The order of ``[patches, CLS]`` with CLS in its place and padding after everything else.
 
-    The place of CLS counts valid slots only: what is walked is the sequence without its padding.
+    The place of CLS counts only valid slots: the walk follows the sequence without its padding.
 
     Args:
         sequence: the patches.
-        cls_position: where CLS stands: before all patches, before the second half of them, or behind all of them; None
-            if there is no CLS.
-        walk: the slots as they are visited, padding last; one row for all images, or one for each. None follows the
-            sequence.
+        cls_position: the place of CLS: before all patches, before their second half, or after all of them; None if
+            there is no CLS.
+        walk: the slots in the order of the visit, padding last; one row for all images, or one for each. None follows
+            the sequence.
 
     >>> from reorder_kit.interfaces import Grid
     >>> valid = torch.tensor([[True, False, True, True]])
@@ -36,7 +36,7 @@ def walking_order(
     slots, device = sequence.num_slots, sequence.patches.device
     valid = torch.ones(1, slots, dtype=torch.bool, device=device) if sequence.valid is None else sequence.valid
     steps = valid.cumsum(dim=1) - 1 if walk is None else walk.argsort(dim=1)
-    # Valid patches stand in odd places and CLS in an even one between them.
+    # Valid patches take odd places, and CLS an even one between them.
     places = torch.where(valid, 2 * steps + 1, 2 * slots + 1)
     if cls_position is not None:
         place = _place_of_cls(valid, cls_position).expand(len(places), 1)

@@ -1,4 +1,4 @@
-"""Released weights: a file that is read without running code in it, and what of it goes where."""
+"""Released weights: reading a file without running code in it, and loading it into a module."""
 
 from __future__ import annotations
 
@@ -17,24 +17,23 @@ from reorder_kit.interfaces import Finding
 from reorder_kit.orders.tensor_file import load_tensors
 
 MOST_BYTES = 32 * 2**30
-"""Of a file with weights: a checkpoint of a billion parameters with the state of its optimizer is smaller."""
+"""Size limit of a file with weights; a checkpoint of a billion parameters with its optimizer state is smaller."""
 _WHERE = ("model_ema", "state_dict_ema", "model", "state_dict")
-"""Where checkpoints keep their weights; averaged ones first, since those are what is published."""
+"""Where checkpoints keep their weights; averaged ones first, because they are the published ones."""
 _MOST_NAMES = 5
 _STARTS = (b"PK\x03\x04", b"\x80\x02")
-"""Of files that torch has written, today and before 1.6; other pickles are not its own."""
+"""First bytes of files written by torch, today and before 1.6; other pickles are not from torch."""
 _WRAPPERS = ("module.", "_orig_mod.")
-"""What torch puts before names in a model that it runs on several devices, or compiles."""
+"""Prefixes that torch adds to names in models that it compiles or runs on several devices."""
 
 _log = logging.getLogger(__name__)
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """The weights in a safetensors file, or in a checkpoint of torch, under the names that they have there.
+    """Read the weights in a safetensors file, or in a checkpoint of torch, under their names in the file.
 
-    Nothing in the file is run: a checkpoint may hold tensors, plain values and the settings of a command line. Of
-    one that holds more than weights, ``model_ema``, ``state_dict_ema``, ``model`` or ``state_dict`` is taken, whichever
-    comes first.
+    Nothing in the file is run: a checkpoint may hold tensors, plain values and the settings of a command line. From one
+    that holds more than weights, the first of ``model_ema``, ``state_dict_ema``, ``model`` and ``state_dict`` is used.
 
     Raises:
         ReorderKitError: if the file is missing, too large, damaged, holds other objects, or holds no weights.
@@ -42,12 +41,10 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     try:
         size = path.stat().st_size
     except OSError as error:
-        raise ReorderKitError(
-            f"{path}: cannot be read: {error.strerror or error}", "give the file of weights"
-        ) from None
+        raise ReorderKitError(f"{path}: cannot be read: {error.strerror or error}", "give a file of weights") from None
     if size > MOST_BYTES:
         raise ReorderKitError(
-            f"{path}: {size / 2**30:.0f} GiB are too much for a file of weights", "save the weights alone"
+            f"{path}: {size / 2**30:.0f} GiB are too much for a file of weights", "save only the weights"
         )
     found: Any = load_tensors(path) if path.suffix.lower() == ".safetensors" else _of_torch(path)
     if isinstance(found, Mapping):
@@ -56,19 +53,19 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         raise ReorderKitError(f"{path}: holds no weights by name", "give a state dict, or a checkpoint that holds one")
     others = [str(name) for name, value in found.items() if not isinstance(value, Tensor)]
     if others:
-        raise ReorderKitError(f"{path}: {_some(others)} is no tensor", "give a state dict, or a checkpoint of one")
+        raise ReorderKitError(f"{path}: {_some(others)} is not a tensor", "give a state dict, or a checkpoint of one")
     odd = [str(name) for name, value in found.items() if value.layout != torch.strided or value.is_meta]
     if odd:
-        raise ReorderKitError(f"{path}: {_some(odd)} has not every number in it", "save dense tensors")
+        raise ReorderKitError(f"{path}: {_some(odd)} is sparse or has no values", "save dense tensors")
     return {_without_wrappers(str(name)): value for name, value in found.items()}
 
 
 def require_numbers(path: Path, weights: Mapping[str, Tensor]) -> None:
-    """Refuse weights that are no floating-point numbers, or not finite.
+    """Refuse weights that are not finite floating-point numbers.
 
     Args:
-        path: of the file, for messages.
-        weights: by the names that they have there.
+        path: path of the file, for messages.
+        weights: the weights by their names in the file.
 
     Raises:
         ReorderKitError: if some are not.
@@ -77,13 +74,14 @@ def require_numbers(path: Path, weights: Mapping[str, Tensor]) -> None:
     if others:
         kind = str(weights[others[0]].dtype).removeprefix("torch.")
         raise ReorderKitError(
-            f"{path}: {len(others)} of its weights are no floating-point numbers ({_some(others)}: {kind})",
+            f"{path}: {len(others)} of its weights are not floating-point numbers ({_some(others)}: {kind})",
             "give weights that are not quantized",
         )
     broken = sorted(name for name, value in weights.items() if not value.float().isfinite().all())
     if broken:
         raise ReorderKitError(
-            f"{path}: {len(broken)} of its weights are not finite ({_some(broken)})", "give those of a sound training"
+            f"{path}: {len(broken)} of its weights are not finite ({_some(broken)})",
+            "use weights of a training that did not diverge",
         )
 
 
@@ -98,16 +96,16 @@ def _of_torch(path: Path) -> object:
         with path.open("rb") as file:
             start = file.read(4)
         if not start.startswith(_STARTS):
-            raise ValueError("it does not begin as one")
-        # What argparse gives holds no code, and is in most checkpoints.
+            raise ValueError("it does not begin like one")
+        # The result of argparse holds no code, and is in many checkpoints.
         with torch.serialization.safe_globals([argparse.Namespace]):
             return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
         raise ReorderKitError(
             f"{path}: holds objects besides tensors and plain values, which could run code, or is damaged",
-            "where you trust it, load it with torch.load and save its weights with safetensors.torch.save_file",
+            "if you trust it, load it with torch.load and save its weights with safetensors.torch.save_file",
         ) from None
-    except Exception as error:  # a damaged pickle can end in any
+    except Exception as error:  # a damaged pickle can raise any exception
         raise _damaged(path, error) from None
 
 
@@ -125,19 +123,19 @@ def fill(
     used: Collection[str] = (),
     left_out: Collection[str] = (),
 ) -> None:
-    """Put released weights into a module; a warning counts those that are left out, or keep their start.
+    """Load released weights into a module; warnings count those that are left out or keep their starting values.
 
     Args:
-        module: whose weights they become.
-        path: of the file, for messages.
-        weights: in the file.
-        names: for the weights of the module that are in the file, their name there.
-        made: other weights of the module that were made from some in the file.
-        used: what these were made from.
+        module: the module.
+        path: path of the file, for messages.
+        weights: the weights in the file.
+        names: for each weight of the module that is in the file, its name there.
+        made: other weights of the module, computed from some in the file.
+        used: names of the weights that these were computed from.
         left_out: names in the file that belong to no backbone.
 
     Raises:
-        ReorderKitError: if weights are missing, unexpected, of another shape, or no finite floating-point numbers.
+        ReorderKitError: if weights are missing, unexpected, of another shape, or not finite floating-point numbers.
     """
     own = module.state_dict()
     missing = sorted({name for name in names.values() if name not in weights})
@@ -155,8 +153,8 @@ def fill(
     ]
     if found:
         raise ReorderKitError(
-            f"{path}: the weights are those of another model: {', '.join(found)}",
-            "set size (or dim and depth), patch_size, positions and readout as the released model has them",
+            f"{path}: the weights belong to another model: {', '.join(found)}",
+            "set size (or dim and depth), patch_size, positions and readout as in the released model",
         )
     sources = [*names.values(), *used]
     require_numbers(path, {name: weights[name] for name in sources if name in weights})

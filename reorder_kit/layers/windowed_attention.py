@@ -15,17 +15,17 @@ class WindowedAttention(nn.Module):
     """Self-attention of slots in a window.
 
     Source: Beltagy et al., "Longformer", 2020 (https://arxiv.org/abs/2004.05150), sections 3.1 and 3.2. Their Q_s, K_s,
-    V_s are made by our ``qkv``, and Q_g, K_g, V_g, with which global tokens look at everything, by ``global_query`` and
-    ``global_key_value``. A slot sees a global token through that token's K_s and V_s. Global tokens stand nowhere:
-    positions do not act on what they see.
+    V_s are computed by our ``qkv``, and Q_g, K_g, V_g, with which global tokens attend to everything, by
+    ``global_query`` and ``global_key_value``. A slot sees a global token through that token's K_s and V_s. Global
+    tokens have no place: positions do not affect what they see.
 
     Args:
         dim: width of the tokens.
-        heads: attention heads; they divide ``dim``.
-        window: slots seen on a side besides the slot itself.
-        causal: slots see earlier slots only.
-        dropout: after the output projection, probability.
-        num_global: global tokens, before the slots.
+        heads: number of attention heads, a divisor of ``dim``.
+        window: number of slots seen on each side besides the slot itself.
+        causal: slots see only earlier slots.
+        dropout: dropout probability after the output projection.
+        num_global: number of global tokens before the slots.
     """
 
     def __init__(
@@ -46,12 +46,12 @@ class WindowedAttention(nn.Module):
         valid: Bool[Tensor, "batch slot"] | None = None,
         places: TokenPlaces = NO_PLACES,
     ) -> Float[Tensor, "batch token dim"]:
-        """What every token sees.
+        """Apply the attention.
 
         Args:
             tokens: the global tokens, then the slots.
             valid: False for padding, which no other token sees.
-            places: where the tokens stand, for positions that act in attention.
+            places: the places of the tokens, for positions that act in attention.
         """
         batch, length, dim = tokens.shape
         query, key, value = self._query_key_value(tokens, places)
@@ -85,7 +85,7 @@ class WindowedAttention(nn.Module):
         valid: Bool[Tensor, "batch slot"] | None = None,
         places: TokenPlaces = NO_PLACES,
     ) -> Float[Tensor, "batch token token"]:
-        """The share that each token gives to each token, the mean over heads; arguments as those of the module."""
+        """The attention weight of each token on each token, averaged over heads; same arguments as the module."""
         query, key, _ = self._query_key_value(tokens, places)
         shares = sliding_window_weights(
             query[:, :, self.num_global :],
@@ -118,10 +118,10 @@ class WindowedAttention(nn.Module):
     def _seen_by_global_tokens(
         self, tokens: Float[Tensor, "batch token dim"], valid: Bool[Tensor, "batch slot"] | None
     ) -> Float[Tensor, "batch head global head_dim"]:
-        """Attention of a few queries to everything, in which no token is projected to a key or a value.
+        """Attention of a few queries to everything, without projecting tokens to keys and values.
 
-        A query's score with a key, ``q (W x + b)``, is ``(q W) x`` but for ``q b``, which is the same for all keys and
-        drops out of the softmax. In the same way, the mean of values is the value of the mean token.
+        A query's score with a key, ``q (W x + b)``, is ``(q W) x`` plus ``q b``, which is the same for all keys and
+        cancels in the softmax. Likewise, the mean of values is the value of the mean token.
         """
         batch, _, dim = tokens.shape
         key_weight, value_weight = self.global_key_value.weight.reshape(2, self.heads, -1, dim)

@@ -1,4 +1,4 @@
-"""Whether a backbone gives what its facts say; looks at kinds and shapes alone, which cost nothing."""
+"""Check that a backbone returns what its facts declare; only types and shapes are checked, at no cost."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from reorder_kit.orders.sequence import PatchSequence
 
 
 def checked_tokens(backbone: Backbone, sequence: Any, batch: int) -> PatchSequence:
-    """What a backbone cuts images into.
+    """Check the patches that a backbone cuts images into.
 
     Args:
         backbone: the backbone.
-        sequence: what ``tokenize`` gave.
-        batch: images.
+        sequence: the result of ``tokenize``.
+        batch: number of images.
 
     Raises:
-        ComponentError: if it is not the patches that the facts tell of.
+        ComponentError: if these are not the patches that the facts declare.
     """
     if not isinstance(sequence, PatchSequence):
         raise backbone_error(backbone, f"tokenize gave a {type(sequence).__name__}", "return a PatchSequence")
@@ -30,12 +30,12 @@ def checked_tokens(backbone: Backbone, sequence: Any, batch: int) -> PatchSequen
     expected = (batch, finest.grid.num_patches, finest.dim)
     if tuple(sequence.patches.shape) != expected:
         reason = f"tokenize gave patches of {tuple(sequence.patches.shape)}; its facts say {expected}"
-        raise backbone_error(backbone, reason, "give [batch, patch, dim], and the same grid and dim in facts")
+        raise backbone_error(backbone, reason, "return [batch, patch, dim], with the grid and dim of the facts")
     return sequence
 
 
 def require_encoded(backbone: Backbone, encoded: Any, batch: int) -> None:
-    """Go on if a backbone gave a sequence of as many images.
+    """Check that a backbone returned a sequence of the same number of images.
 
     Raises:
         ComponentError: if it did not.
@@ -43,22 +43,24 @@ def require_encoded(backbone: Backbone, encoded: Any, batch: int) -> None:
     if not isinstance(encoded, Encoded):
         raise backbone_error(backbone, f"encode gave a {type(encoded).__name__}", "return Encoded(sequence)")
     if encoded.sequence.batch != batch:
-        raise backbone_error(backbone, f"encode gave {encoded.sequence.batch} images of {batch}")
+        raise backbone_error(backbone, f"encode gave {encoded.sequence.batch} images for a batch of {batch}")
 
 
 def reach_of_slots(backbone: Backbone, num_slots: int) -> Bool[Tensor, " slot"]:
     """Which slots have a path to the readout.
 
     Raises:
-        ComponentError: if the backbone does not say so of each.
+        ComponentError: if the backbone does not return a boolean for each.
     """
     reach: Any = backbone.reach(num_slots)
     if not isinstance(reach, Tensor) or reach.dtype != torch.bool or tuple(reach.shape) != (num_slots,):
         found = f"{reach.dtype} of {tuple(reach.shape)}" if isinstance(reach, Tensor) else type(reach).__name__
-        raise backbone_error(backbone, f"reach gave {found} for {num_slots} slots", "say True or False of each slot")
+        raise backbone_error(
+            backbone, f"reach gave {found} for {num_slots} slots", "return True or False for each slot"
+        )
     return reach
 
 
 def backbone_error(backbone: Backbone, reason: str, hint: str | None = None) -> ComponentError:
-    """A mistake of a backbone."""
+    """The error for a mistake of a backbone."""
     return ComponentError(backbone.kind.name, getattr(backbone, "name", type(backbone).__name__), reason, hint)

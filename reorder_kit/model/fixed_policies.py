@@ -1,4 +1,4 @@
-"""Policies that learn nothing: the order of a run without a learner, and a part of another policy's orders."""
+"""Policies that learn nothing: a fixed order, and the first slots of another policy's orders."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class FixedOrder(Policy):
         self.phase = "hardened"
 
     def advance(self, progress: Progress) -> None:
-        """Nothing moves."""
+        """Do nothing; the orders are fixed."""
 
     def propose(self, sequence: PatchSequence, block: int = 0) -> Proposal:
         """The order."""
@@ -40,15 +40,15 @@ class FixedOrder(Policy):
         return Order.trusted(self.indices, self.num_patches, grid=self.grid)
 
     def build_optimizer(self) -> None:
-        """Nothing to optimise."""
+        """Nothing to optimize."""
 
 
 class FirstSlots(Policy):
-    """The first slots of another policy's best orders; the patches beyond are left out.
+    """The first slots of another policy's best orders; the other patches are left out.
 
     Args:
-        policy: orders before block 0 alone.
-        slots: that are read.
+        policy: a policy that orders only before block 0.
+        slots: the number of slots that are read.
     """
 
     may_leave_out = True
@@ -60,14 +60,14 @@ class FirstSlots(Policy):
         self.phase = "hardened"
 
     def advance(self, progress: Progress) -> None:
-        """Nothing moves."""
+        """Do nothing; the orders are fixed."""
 
     def propose(self, sequence: PatchSequence, block: int = 0) -> Proposal:
         """The best order."""
         return Proposal(self.best_order(sequence, block), block=block)
 
     def best_order(self, sequence: PatchSequence | None = None, block: int = 0) -> Order:
-        """The first slots of the policy's."""
+        """The first slots of the policy's best order."""
         return self.policy.best_order(sequence, block).first(self.slots)
 
     def build_optimizer(self) -> None:

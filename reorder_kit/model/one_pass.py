@@ -1,4 +1,4 @@
-"""A task's step with its single reading of the batch in view."""
+"""A task's step, with what it read in its single pass over the batch."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from reorder_kit.orders.sequence import PatchSequence
 
 
 class SeveralPassesError(ReorderKitError):
-    """A step reads its batch more than once, or never, so no single slot or patch can be held responsible."""
+    """A step reads its batch more than once, or never, so its loss cannot be attributed to slots or patches."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class OnePass:
     """A step and what it read.
 
     Args:
-        result: of the step.
+        result: the step's result.
         sequence: the patches in their slots; those that the task hides from the backbone are marked invalid.
     """
 
@@ -37,11 +37,11 @@ def one_pass(
     """Take a step of a task in evaluation.
 
     Args:
-        model: in evaluation mode.
-        task: whose step.
-        batch: prepared.
-        progress: where the run stands.
-        differentiable: the patches become leaves, with respect to which the loss can be differentiated.
+        model: the model, in evaluation mode.
+        task: the task.
+        batch: a prepared batch.
+        progress: the progress of the run.
+        differentiable: make the patches leaves, so that the loss can be differentiated with respect to them.
 
     Raises:
         SeveralPassesError: if the step does not read the batch exactly once.
@@ -57,14 +57,14 @@ def one_pass(
     result = take_step(task, model.watched(watch), batch, progress)
     if len(seen) != 1:
         raise SeveralPassesError(
-            f"a step of {task.name} reads its batch {len(seen)} times, and this is defined for a single reading"
+            f"a step of {task.name} reads its batch {len(seen)} times, but this is defined only for a single reading"
         )
     return OnePass(result, seen[0])
 
 
 @contextmanager
 def evaluating(model: OrderedModel) -> Iterator[None]:
-    """The model in evaluation mode, and back."""
+    """Put the model in evaluation mode, and restore its mode afterward."""
     was_training = model.training
     model.eval()
     try:

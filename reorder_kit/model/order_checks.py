@@ -1,4 +1,4 @@
-"""Whether what a policy proposes can be applied: every proposal is checked where the model applies it."""
+"""Check the proposals of policies where the model applies them."""
 
 from __future__ import annotations
 
@@ -17,45 +17,44 @@ from reorder_kit.orders.proposal import Proposal
 from reorder_kit.orders.soft_permutation import SoftPermutation
 
 UNSETTLED = 32
-"""Proposals on a GPU between two looks at whether they were valid."""
+"""The number of proposals on a GPU between two checks of their values."""
 SHARE_TOLERANCE = 0.1
-"""How far from 1 the shares of a slot may add up: half precision rounds, a mistake is larger."""
+"""How far from 1 the sum of a slot's shares may be: half precision rounds, but mistakes are larger."""
 
 
 class OrderChecks:
     """Checks the proposals of a policy as they are applied.
 
-    Kinds and shapes are looked at every time. So are values on a CPU. On a GPU, to look at a value is to wait for
-    everything before it, so values are compared there but not looked at: out-of-range patches are kept within range, so
-    that no kernel fails, and whether all was valid is asked every 32 proposals, and by :meth:`settle` before anything
-    is reported.
+    Types and shapes are checked every time, and so are values on a CPU. On a GPU, reading a value waits for all earlier
+    work. So patches are clamped to their range there, to keep kernels from failing, and whether all were valid is read
+    only every 32 proposals, and by :meth:`settle` before anything is reported.
     """
 
     def __init__(self) -> None:
         self._unsettled: list[tuple[Proposal, Bool[Tensor, ""]]] = []
 
     def __deepcopy__(self, memo: dict[int, Any]) -> OrderChecks:
-        """Of a copy of the model, which has proposed nothing yet."""
+        """Start empty: a copy of the model has proposed nothing yet."""
         return OrderChecks()
 
     def passed(self, proposal: Any, policy: Policy, batch: int, patches: int | None, block: int) -> Proposal:
-        """The proposal as it can be applied.
+        """Check a proposal, and return it in a form that can be applied.
 
         Args:
-            proposal: what the policy gave.
+            proposal: what the policy returned.
             policy: the policy.
-            batch: images that it is for.
-            patches: slots that the block is given; None where that is not known.
-            block: the block before which it is to be applied.
+            batch: number of images that it is for.
+            patches: number of slots that the block receives; None if unknown.
+            block: the block before which it is applied.
 
         Raises:
-            ComponentError: if it cannot be applied, naming what built the policy.
+            ComponentError: if it cannot be applied; it names the component that built the policy.
         """
         if not isinstance(proposal, Proposal):
             raise policy_error(policy, f"proposed a {type(proposal).__name__}", "return a Proposal(order)")
         if proposal.block != block:
-            reason = f"proposed for block {proposal.block} where block {block} was asked for"
-            raise policy_error(policy, reason, "say Proposal(order, block=block)")
+            reason = f"proposed for block {proposal.block}, but block {block} was requested"
+            raise policy_error(policy, reason, "return Proposal(order, block=block)")
         _require_order(proposal.order, policy, batch, patches)
         _require_rest(proposal, policy, batch)
         valid = _is_valid(proposal)
@@ -63,14 +62,14 @@ class OrderChecks:
             if not bool(valid):
                 raise _refused(proposal, policy)
             return proposal
-        # The order alone: soft permutations would stay alive with all that they were made from.
+        # Only the order: soft permutations would keep everything alive that they were computed from.
         self._unsettled.append((Proposal(proposal.order), valid))
         if len(self._unsettled) >= UNSETTLED:
             self.settle(policy)
         return _within_range(proposal)
 
     def settle(self, policy: Policy) -> None:
-        """Look at what was not looked at yet.
+        """Read the results of all pending checks.
 
         Raises:
             ComponentError: if a proposal was not valid.
@@ -82,21 +81,21 @@ class OrderChecks:
 
 
 def is_waited_for(device: torch.device) -> bool:
-    """Whether looking at a value costs nothing."""
+    """Whether reading a value costs nothing."""
     return device.type == "cpu"
 
 
 def check_order(order: Any, policy: Policy, patches: int, batch: int = 1) -> Order:
-    """An order that a policy reports, on the CPU, checked in full.
+    """Move an order that a policy reports to the CPU, and check it in full.
 
     Args:
-        order: what the policy gave.
+        order: what the policy returned.
         policy: the policy.
-        patches: slots that its block is given.
-        batch: images that it is for.
+        patches: number of slots that its block receives.
+        batch: number of images that it is for.
 
     Raises:
-        ComponentError: if it is no such order, naming what built the policy.
+        ComponentError: if it is not such an order; it names the component that built the policy.
     """
     _require_order(order, policy, batch, patches)
     reported: Order = order.to("cpu")
@@ -106,7 +105,7 @@ def check_order(order: Any, policy: Policy, patches: int, batch: int = 1) -> Ord
 
 
 def _require_order(order: Any, policy: Policy, batch: int, patches: int | None) -> None:
-    """Go on if kind and shape are those of an order; this waits for no device."""
+    """Check the type and shape of an order, without waiting for a device."""
     if not isinstance(order, Order):
         raise policy_error(
             policy, f"its order is a {type(order).__name__}", "build it with Order(indices, num_patches)"
@@ -117,23 +116,23 @@ def _require_order(order: Any, policy: Policy, batch: int, patches: int | None) 
         raise policy_error(policy, f"its order is made of {form}", "indices are int64 of (slot) or (batch, slot)")
     if groups is not None and (groups.shape != (batch,) or groups.dtype != torch.int64 or indices.ndim != 2):
         raise policy_error(
-            policy, f"its order has groups of the shape {tuple(groups.shape)} for {batch} images", "one for each image"
+            policy, f"its order has groups of shape {tuple(groups.shape)} for {batch} images", "one for each image"
         )
     if indices.ndim == 2 and groups is None and len(indices) != batch:
-        raise policy_error(policy, f"it gave orders for {len(indices)} images, of which there are {batch}")
+        raise policy_error(policy, f"it gave orders for {len(indices)} images, but the batch has {batch}")
     if patches is not None and order.num_patches != patches:
-        raise policy_error(policy, f"its order is one of {order.num_patches} patches, of which there are {patches}")
+        raise policy_error(policy, f"its order is for {order.num_patches} patches, but there are {patches}")
     is_partial = 0 < order.num_slots < order.num_patches
     if order.num_slots != order.num_patches and not (is_partial and policy.may_leave_out):
         raise policy_error(
             policy,
             f"its order has {order.num_slots} slots for {order.num_patches} patches",
-            "a policy that leaves patches out says may_leave_out = True" if is_partial else None,
+            "a policy that leaves out patches must set may_leave_out = True" if is_partial else None,
         )
 
 
 def _require_rest(proposal: Proposal, policy: Policy, batch: int) -> None:
-    """Go on if a soft permutation and log-probabilities have the shape of the order."""
+    """Check that a soft permutation and log-probabilities fit the shape of the order."""
     order, soft, log_prob = proposal.order, proposal.soft, proposal.log_prob
     if soft is not None:
         matrix = soft.matrix if isinstance(soft, SoftPermutation) else None
@@ -155,7 +154,7 @@ def _require_rest(proposal: Proposal, policy: Policy, batch: int) -> None:
 
 @torch.no_grad()
 def _is_valid(proposal: Proposal) -> Bool[Tensor, ""]:
-    """Whether patches and groups are in range, no patch is there twice, and shares add up; this waits for no device."""
+    """Whether patches and groups are in range, patches are distinct, and shares add up; does not wait for a device."""
     order = proposal.order
     rows = order.indices.reshape(-1, order.num_slots)
     inside = rows.clamp(0, order.num_patches - 1)
@@ -170,7 +169,7 @@ def _is_valid(proposal: Proposal) -> Bool[Tensor, ""]:
 
 
 def _within_range(proposal: Proposal) -> Proposal:
-    """The proposal with patches and groups within range: one outside would end the work of the whole GPU."""
+    """The proposal with patches and groups clamped to their range: one outside would crash all work on the GPU."""
     order = proposal.order
     groups = None if order.groups is None else order.groups.clamp(0, len(order.indices) - 1)
     inside = Order.trusted(order.indices.clamp(0, order.num_patches - 1), order.num_patches, groups)
@@ -178,7 +177,7 @@ def _within_range(proposal: Proposal) -> Proposal:
 
 
 def _refused(proposal: Proposal, policy: Policy) -> ComponentError:
-    """What is wrong with a proposal that is not valid."""
+    """The error for an invalid proposal."""
     order, soft = proposal.order, proposal.soft
     try:
         Order(order.indices, order.num_patches, order.groups)

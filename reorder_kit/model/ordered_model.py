@@ -1,4 +1,4 @@
-"""A backbone, a policy and a head, put together."""
+"""A backbone, a policy and a head combined into one model."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ Encode = Callable[..., Encoded]
 
 
 class OrderedModel(nn.Module):
-    """Images to outputs, the patches put in the order that the policy proposes.
+    """Maps images to outputs, reading patches in the order that the policy proposes.
 
-    While training the policy proposes; in evaluation its best order is used.
+    In training the policy proposes orders; in evaluation its best order is used.
 
     Args:
         backbone: the backbone.
         policy: the policy.
         head: turns :class:`~reorder_kit.interfaces.Features` into outputs.
-        state: what the task keeps besides, such as a teacher; always in evaluation mode.
+        state: a module that the task keeps, such as a teacher; always in evaluation mode.
     """
 
     def __init__(self, backbone: Backbone, policy: Policy, head: nn.Module, state: nn.Module | None = None) -> None:
@@ -63,7 +63,7 @@ class OrderedModel(nn.Module):
         return self
 
     def compile_encode(self) -> None:
-        """Compile the backbone's encode, where the time goes."""
+        """Compile the backbone's encode, which takes most of the time."""
         self._encode = torch.compile(self.backbone.encode)
 
     def ordered_by(self, *orders: Proposal | Order | Policy, sample: bool = False) -> Self:
@@ -71,7 +71,7 @@ class OrderedModel(nn.Module):
 
         Args:
             orders: proposals (one for each block), one order, or a policy.
-            sample: of a policy: what it proposes, as in training, instead of its best order.
+            sample: for a policy: use its proposals, as in training, instead of its best order.
 
         Raises:
             ReorderKitError: if they are none of these.
@@ -98,7 +98,7 @@ class OrderedModel(nn.Module):
         return self._like(self.backbone, self.head, self.state, self._reading, watch)
 
     def with_encode(self, wrap: Callable[[Encode], Encode]) -> Self:
-        """The same model; what ``wrap`` makes of its encode, compiled or not, is called in place of that."""
+        """The same model, whose encode, compiled or not, is replaced by what ``wrap`` returns for it."""
         other = self._like(self.backbone, self.head, self.state, self._reading, self._watch)
         other._encode = wrap(self._encode)
         return other
@@ -114,7 +114,7 @@ class OrderedModel(nn.Module):
         other = type(self)(backbone, self.policy, head, state)
         other.training = self.training
         other._reading, other._watch, other.order_checks = reading, watch, self.order_checks
-        # What is watched is not compiled: a compiled function would be compiled again for gradients of its input.
+        # A watched model is not compiled: gradients of its input would require another compilation.
         if backbone is self.backbone and watch is None:
             other._encode = self._encode
         return other
@@ -125,15 +125,15 @@ class OrderedModel(nn.Module):
         return ModelOutput(self.head(features), features)
 
     def read(self, batch: Batch, keep: Bool[Tensor, "batch patch"] | None = None) -> Features:
-        """Tokenize, order before every block of the policy, encode.
+        """Tokenize, order before each block that the policy names, and encode.
 
         Args:
-            batch: the images; where some of them is padding, no mixer reads it.
-            keep: which row-major patches the backbone sees, equally many of each image; None for all. Hidden ones reach
+            batch: the images; mixers never read their padding.
+            keep: which row-major patches the backbone sees, equally many in each image; None for all. Hidden ones reach
                 the policy as zeros marked invalid, and are dropped after its first order.
 
         Raises:
-            ComponentError: if the policy proposes what is no order of these patches.
+            ComponentError: if a proposal is not an order of these patches.
             ReorderKitError: if the backbone cannot follow the orders.
         """
         images, reading = batch.images, self._reading
@@ -165,7 +165,7 @@ class OrderedModel(nn.Module):
         return Features(encoded, tuple(moves), tuple(proposals), self.backbone, image_size, content)
 
     def _checked(self, proposal: Proposal, seen: PatchSequence, block: int) -> Proposal:
-        """What a policy proposes, if it can be applied; what was given is taken as it is."""
+        """Check that a policy's proposal can be applied; given orders are not checked."""
         policy = self._reading.policy
         if policy is None:
             return proposal
@@ -189,38 +189,38 @@ class OrderedModel(nn.Module):
         return sequence.with_patches(self._watch(shown).patches)
 
     def _moved(self, sequence: PatchSequence, move: Proposal, moves: list[Proposal]) -> PatchSequence:
-        """The sequence after a move, which is added to the others."""
+        """Apply a move to the sequence and add it to ``moves``."""
         if len(self.facts.levels) > 1 and not (move.order.is_full and move.is_exact):
             raise ReorderKitError(
-                "a hierarchical backbone merges neighbors, so it needs every patch in a slot of its own",
+                "a hierarchical backbone merges neighbors, so it needs every patch in its own slot",
                 "use full, hard orders: a straight_through learner, or a task that hides no patch",
             )
         moves.append(move)
         return move.apply(sequence)
 
     def _shown(self, sequence: PatchSequence) -> PatchSequence:
-        """What the backbone may see of a sequence."""
+        """The parts of a sequence that the backbone may see."""
         order = sequence.order if "order" in self.backbone.needs else None
         return replace(sequence, order=order, pixels=None)
 
 
 def for_evaluation(task: Task, model: OrderedModel) -> OrderedModel:
-    """What a task has evaluated in place of the model, such as its teacher.
+    """The model that a task evaluates instead of this one, such as its teacher.
 
     Raises:
-        ReorderKitError: if that is neither the model nor made of it.
+        ReorderKitError: if the task returns something else.
     """
     evaluated = task.model_for_evaluation(model)
     if not isinstance(evaluated, OrderedModel):
         raise ReorderKitError(
             f"task {task.name!r}: model_for_evaluation returned a {type(evaluated).__name__}",
-            "return the model it was given, or what its with_parts or ordered_by gives",
+            "return the given model, or the result of its with_parts or ordered_by",
         )
     return evaluated
 
 
 def _without_content(sequence: PatchSequence, keep: Bool[Tensor, "batch patch"]) -> PatchSequence:
-    """Hidden patches as zeros."""
+    """Set hidden patches to zero."""
     hidden = ~keep.unsqueeze(-1)
     pixels = None if sequence.pixels is None else sequence.pixels.masked_fill(hidden, 0.0)
     return replace(sequence, patches=sequence.patches.masked_fill(hidden, 0.0), pixels=pixels)
@@ -231,13 +231,13 @@ def _marked_invalid(sequence: PatchSequence, keep: Bool[Tensor, "batch place"]) 
 
 
 def _kept_slots(order: Order, keep: Bool[Tensor, "batch patch"]) -> Order:
-    """The slots of kept patches, as they follow each other."""
+    """The slots of kept patches, in their sequence."""
     kept = order.apply(keep)
     counts = kept.sum(dim=1)
     count = int(counts[0])
     if count == 0 or bool((counts != count).any()):
         raise ReorderKitError(
-            "a task has to keep equally many patches of every image, at least one, and an order has to have slots "
+            "a task must keep the same number of patches of every image, at least one, and the order must have slots "
             f"for them; it kept {sorted(set(counts.tolist()))}"
         )
     slots = (~kept).to(torch.uint8).argsort(dim=1, stable=True)[:, :count]
@@ -245,7 +245,7 @@ def _kept_slots(order: Order, keep: Bool[Tensor, "batch patch"]) -> Order:
 
 
 def _carried_on(sequence: PatchSequence, encoded: Encoded, block: int) -> PatchSequence:
-    """What goes into a later block: the patches encoded so far, with all that belongs to them."""
+    """The input of a later block: the patches encoded so far, with everything that belongs to them."""
     if encoded.sequence.num_slots != sequence.num_slots:
         raise ReorderKitError(
             f"the backbone merges patches before block {block}, so they cannot be ordered there",

@@ -1,4 +1,4 @@
-"""Whether a policy is one: what it declares, and what it gives besides orders."""
+"""Check what a policy declares, and what it returns besides orders."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from reorder_kit.interfaces.order_learner import Policy
 
 
 def check_policy(policy: Any, kind: str, name: str) -> Policy:
-    """A policy as it was built, with the name of what built it.
+    """Check a new policy, and note which component built it.
 
     Args:
-        policy: what was built.
-        kind: of what built it: ``order-learner`` or ``control``.
-        name: of what built it.
+        policy: the result of the build.
+        kind: kind of the component that built it: ``order-learner`` or ``control``.
+        name: name of that component.
 
     Raises:
-        ComponentError: if it is no policy, or declares what no policy can.
+        ComponentError: if it is not a policy, or declares an invalid value.
     """
     if not isinstance(policy, Policy):
         raise ComponentError(kind, name, f"built a {type(policy).__name__} instead of a Policy")
@@ -34,13 +34,13 @@ def check_policy(policy: Any, kind: str, name: str) -> Policy:
     }
     wrong = next((each for each, is_right in declared.items() if not is_right), None)
     if wrong is not None:
-        reason = f"its policy says that {wrong} is {getattr(policy, wrong)!r}"
-        raise policy_error(policy, reason, "the docstring of Policy says what it can be")
+        reason = f"its policy declares {wrong} as {getattr(policy, wrong)!r}"
+        raise policy_error(policy, reason, "the docstring of Policy lists the valid values")
     return policy
 
 
 def policy_error(policy: Policy, reason: str, hint: str | None = None) -> ComponentError:
-    """A mistake of a policy, with the name of what built it."""
+    """The error for a mistake of a policy, with the name of the component that built it."""
     kind, name = policy.built_by or ("policy", type(policy).__name__)
     return ComponentError(kind, name, reason, hint)
 
@@ -49,31 +49,31 @@ def repeats_of(policy: Policy) -> int:
     """How many times a step runs on one batch.
 
     Raises:
-        ComponentError: if the policy does not say so.
+        ComponentError: if the policy gives no valid number.
     """
     if policy.phase != "search":
         return 1
     if not is_count(policy.repeats) or policy.repeats < 1:
-        raise policy_error(
-            policy, f"its policy says that repeats is {policy.repeats!r}", "say how many times, 1 or more"
-        )
+        raise policy_error(policy, f"its policy declares repeats as {policy.repeats!r}", "set it to 1 or more")
     return policy.repeats
 
 
 def check_loss(loss: Any, policy: Policy) -> Tensor:
-    """The loss of a policy.
+    """Check the loss of a policy.
 
     Raises:
-        ComponentError: if it is not a tensor of one number. Whether that is finite is looked at with the task's loss.
+        ComponentError: if it is not a tensor of one number. Whether it is finite is checked with the task's loss.
     """
     if not isinstance(loss, Tensor) or loss.ndim:
-        found = f"a tensor of the shape {tuple(loss.shape)}" if isinstance(loss, Tensor) else type(loss).__name__
-        raise policy_error(policy, f"its loss is {found}", "return a tensor of one number, as reward.new_zeros(()) is")
+        found = f"a tensor of shape {tuple(loss.shape)}" if isinstance(loss, Tensor) else type(loss).__name__
+        raise policy_error(
+            policy, f"its loss is {found}", "return a tensor of one number, such as reward.new_zeros(())"
+        )
     return loss
 
 
 def check_optimizer(optimizer: Any, policy: Policy) -> torch.optim.Optimizer | None:
-    """The optimizer of a policy; None if it has none.
+    """Check the optimizer of a policy; None is valid.
 
     Raises:
         ComponentError: if it is something else.
@@ -84,20 +84,20 @@ def check_optimizer(optimizer: Any, policy: Policy) -> torch.optim.Optimizer | N
 
 
 def check_figures(figures: Any, policy: Policy) -> dict[str, float]:
-    """What a policy has logged.
+    """Check the metrics that a policy logs.
 
     Raises:
-        ComponentError: if something of it is not a number with a name.
+        ComponentError: if any of them is not a number with a name.
     """
     if not isinstance(figures, Mapping):
         raise policy_error(policy, f"its metrics are a {type(figures).__name__}", "return numbers by name")
     for name, value in figures.items():
         if not isinstance(name, str) or not isinstance(value, int | float):
-            reason = f"of its metrics, {name!r} is a {type(value).__name__}"
-            raise policy_error(policy, reason, "return plain numbers by name, as float(value)")
+            reason = f"its metric {name!r} is a {type(value).__name__}"
+            raise policy_error(policy, reason, "return plain numbers by name, such as float(value)")
     return dict(figures)
 
 
 def is_count(value: object) -> bool:
-    """Whether it is a whole number from 0."""
+    """Whether it is an integer of 0 or more."""
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0

@@ -1,4 +1,4 @@
-"""Where the orders come from in which a model reads."""
+"""Sources of the orders in which a model reads."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class ReadingOrder(Protocol):
 
     @property
     def policy(self) -> Policy | None:
-        """The policy whose orders they are; None if they are given."""
+        """The policy that proposes the orders; None if they are given."""
         ...
 
     @property
@@ -27,11 +27,11 @@ class ReadingOrder(Protocol):
 
     @property
     def needs(self) -> frozenset[str]:
-        """What it looks at besides patches: ``{"pixels"}``."""
+        """What it needs besides patches: ``{"pixels"}``."""
         ...
 
     def proposal(self, sequence: PatchSequence, block: int, training: bool) -> Proposal:
-        """How to order the patches before a block."""
+        """The proposal before a block."""
         ...
 
 
@@ -41,7 +41,7 @@ class ByPolicy:
 
     Args:
         policy: the policy.
-        sample: what it proposes, instead of its best order; None: only while the model trains.
+        sample: use its proposals instead of its best order; None: only while the model trains.
     """
 
     policy: Policy
@@ -49,7 +49,7 @@ class ByPolicy:
 
     @property
     def blocks(self) -> tuple[int, ...]:
-        """Those of the policy."""
+        """The policy's blocks."""
         return self.policy.blocks
 
     @property
@@ -66,11 +66,11 @@ class ByPolicy:
 
 @dataclass(frozen=True)
 class Given:
-    """The same proposals for every batch that is read.
+    """The same proposals for every batch.
 
     Args:
         proposals: one for each block.
-        policy: none proposed them here.
+        policy: always None.
     """
 
     proposals: tuple[Proposal, ...]
@@ -78,7 +78,7 @@ class Given:
 
     @property
     def blocks(self) -> tuple[int, ...]:
-        """Those that have a proposal."""
+        """The blocks that have a proposal."""
         return tuple(sorted(proposal.block for proposal in self.proposals))
 
     @property
@@ -87,15 +87,15 @@ class Given:
         return frozenset()
 
     def proposal(self, sequence: PatchSequence, block: int, training: bool) -> Proposal:
-        """The one of the block."""
+        """The block's proposal."""
         return next(proposal for proposal in self.proposals if proposal.block == block)
 
 
 def reading_order(orders: tuple[Proposal | Order | Policy, ...], sample: bool) -> ReadingOrder:
-    """What ``Model.ordered_by`` was given.
+    """Turn the arguments of ``Model.ordered_by`` into a reading order.
 
     Raises:
-        ReorderKitError: if that is neither proposals for different blocks, nor one order, nor one policy.
+        ReorderKitError: if they are not proposals for different blocks, one order, or one policy.
     """
     match orders:
         case [Policy() as policy]:
@@ -106,6 +106,6 @@ def reading_order(orders: tuple[Proposal | Order | Policy, ...], sample: bool) -
     blocks = {proposal.block for proposal in proposals}
     if 0 not in blocks or len(blocks) < len(orders):
         raise ReorderKitError(
-            "ordered_by takes proposals for different blocks, one of them block 0, or one order, or one policy"
+            "ordered_by takes proposals for different blocks, including block 0, or one order, or one policy"
         )
     return Given(proposals)

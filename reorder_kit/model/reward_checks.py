@@ -1,4 +1,4 @@
-"""Whether the rewards that a policy learns from are numbers."""
+"""Check that the rewards that a policy learns from are finite."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from reorder_kit.model.task_checks import task_error
 
 
 class Flaws:
-    """Mistakes in values on a device, told at once on the CPU. On a GPU, :meth:`settle` looks at them.
+    """Mistakes in values on a device: raised at once on a CPU, and by :meth:`settle` on a GPU.
 
     Args:
-        errors: what is said of each mistake.
+        errors: the error for each mistake.
     """
 
     def __init__(self, errors: Sequence[ReorderKitError]) -> None:
@@ -29,18 +29,18 @@ class Flaws:
         """Note whether a mistake was made.
 
         Args:
-            place: of its error.
-            flaw: whether it was.
+            place: index of its error.
+            flaw: whether it was made.
 
         Raises:
-            ReorderKitError: if it was, and looking costs nothing.
+            ReorderKitError: if it was made, and the value is on a CPU.
         """
         self._flaws[place] = flaw | self._flaws[place] if place in self._flaws else flaw
         if is_waited_for(flaw.device):
             self.settle()
 
     def settle(self) -> None:
-        """Look at what was not looked at yet.
+        """Read the values of all pending checks.
 
         Raises:
             ReorderKitError: if a mistake was made.
@@ -52,27 +52,26 @@ class Flaws:
 
 
 class RewardChecks(Flaws):
-    """Refuses rewards that are NaN or infinite: sorting and comparing them would go on, and mean nothing.
+    """Refuses rewards that are NaN or infinite: sorting and comparing them would work, but mean nothing.
 
-    On a GPU, to look at a value is to wait for everything before it: there :meth:`settle` does, every few steps and
-    before anything is reported. A reward of an image whose loss is not finite either is left to the check of losses,
-    which says that training diverged.
+    On a GPU, reading a value waits for all earlier work, so :meth:`settle` reads them every few steps and before
+    anything is reported. If the image's loss is not finite either, the check of losses reports that training diverged.
 
     Args:
-        task: what gives the rewards.
-        control: what may disguise them.
+        task: the task that gives the rewards.
+        control: the control that may replace them.
     """
 
     def __init__(self, task: Task, control: InRunControl | None) -> None:
         of_task = "its rewards hold NaN or infinity, while its losses are finite"
         errors: list[ReorderKitError] = [task_error(task, of_task, "give every image a finite reward")]
         if control is not None:
-            reason = "the rewards that it gives in place of others hold NaN or infinity"
+            reason = "the rewards that it gives instead hold NaN or infinity"
             errors.append(ComponentError("control", control.name, reason, "return finite rewards"))
         super().__init__(errors)
 
     def given(self, result: StepResult) -> StepResult:
-        """A result of the task's step, as it is.
+        """Check the rewards of a step's result, and return it unchanged.
 
         Raises:
             ComponentError: if a reward is not finite.
@@ -83,7 +82,7 @@ class RewardChecks(Flaws):
         return result
 
     def disguised(self, reward: Tensor, instead: Tensor) -> Tensor:
-        """What a control gives in place of a reward, as it is.
+        """Check the rewards that a control gives instead, and return them unchanged.
 
         Raises:
             ComponentError: if it is not finite where the reward is.

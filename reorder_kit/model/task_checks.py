@@ -1,4 +1,4 @@
-"""Whether a task gives what its framework can go on with; cheap looks at kinds and shapes, at each call."""
+"""Check the types and shapes of what a task returns, at each call and at almost no cost."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from reorder_kit.interfaces.progress import Progress
 
 
 def take_step(task: Task, model: Model, batch: Batch, progress: Progress) -> StepResult:
-    """A step of a task.
+    """Take a step of a task, and check its result.
 
     Args:
-        task: whose step.
+        task: the task.
         model: reads the batch.
-        batch: prepared.
-        progress: where the run stands.
+        batch: a prepared batch.
+        progress: the progress of the run.
 
     Raises:
-        ComponentError: if it does not give a loss and a reward for each image.
+        ComponentError: if it does not return a loss and a reward for each image.
     """
     result: Any = task.step(model, batch, progress)
     if not isinstance(result, StepResult):
@@ -39,16 +39,16 @@ def take_step(task: Task, model: Model, batch: Batch, progress: Progress) -> Ste
 
 
 def prepare(task: Task, batch: Batch, training: bool, context: TaskContext) -> Batch:
-    """A batch as a task prepares it.
+    """Let a task prepare a batch.
 
     Args:
         task: the task.
         batch: on the model's device.
-        training: for a step of training, or for an evaluation.
-        context: what is known of the run.
+        training: whether it is for training, not for evaluation.
+        context: what is known about the run.
 
     Raises:
-        ComponentError: if it gives something else.
+        ComponentError: if it returns something else.
     """
     prepared: Any = task.prepare(batch, training, context)
     if not isinstance(prepared, Batch):
@@ -60,7 +60,7 @@ def views_of(task: Task, training: bool) -> int:
     """How many further views of each sample a task wants.
 
     Raises:
-        ComponentError: if it does not say so.
+        ComponentError: if it returns no valid number.
     """
     views: Any = task.views(training)
     if not isinstance(views, int) or views < 0:
@@ -72,7 +72,7 @@ def head_of(task: Task, context: TaskContext) -> nn.Module:
     """The head of a task.
 
     Raises:
-        ComponentError: if it is no module.
+        ComponentError: if it is not a module.
     """
     head: Any = task.build_head(context)
     if not isinstance(head, nn.Module):
@@ -81,7 +81,7 @@ def head_of(task: Task, context: TaskContext) -> nn.Module:
 
 
 def require_state(state: Any, task: Task) -> None:
-    """Go on if what a task keeps is a module, or nothing.
+    """Check that the state of a task is a module, or None.
 
     Raises:
         ComponentError: if it is something else.
@@ -91,7 +91,7 @@ def require_state(state: Any, task: Task) -> None:
 
 
 def metrics_of(task: Task, context: TaskContext) -> Metrics:
-    """Fresh metrics of a task.
+    """New metrics of a task.
 
     Raises:
         ComponentError: if they cannot be updated and computed.
@@ -104,12 +104,12 @@ def metrics_of(task: Task, context: TaskContext) -> Metrics:
 
 
 def require_figures(figures: Any, task: Task, headline: bool) -> None:
-    """Go on if metrics are numbers, and the headline is a finite one.
+    """Check that metrics are numbers, and that the headline is finite.
 
     Args:
-        figures: what metrics gave.
-        task: whose metrics.
-        headline: whether it has to be there: not where no image was left.
+        figures: the computed metrics.
+        task: the task.
+        headline: whether the headline is required; it is not if no image was left.
 
     Raises:
         ComponentError: if they are not.
@@ -120,23 +120,23 @@ def require_figures(figures: Any, task: Task, headline: bool) -> None:
         by_class = value.values() if isinstance(value, Mapping) else [value]
         wrong = next((each for each in by_class if each is not None and not _is_number(each)), None)
         if wrong is not None or not isinstance(name, str):
-            reason = f"of its metrics, {name!r} holds a {type(wrong).__name__}"
-            raise task_error(task, reason, "compute returns plain numbers by name, as float(value)")
+            reason = f"its metric {name!r} holds a {type(wrong).__name__}"
+            raise task_error(task, reason, "compute returns plain numbers by name, such as float(value)")
     judged_by: Any = figures.get(task.headline)
     if headline and not _is_number(judged_by):
         raise task_error(
             task,
             f"its metrics hold no number for its headline {task.headline!r}",
-            "name the headline among what the metrics compute, as a float",
+            "compute the headline with the other metrics, as a float",
         )
     if headline and not math.isfinite(judged_by):
         raise task_error(
-            task, f"its headline {task.headline!r} is {judged_by}", "a run is judged by it: it has to be finite"
+            task, f"its headline {task.headline!r} is {judged_by}", "a run is judged by it, so it must be finite"
         )
 
 
 def task_error(task: Task, reason: str, hint: str | None = None) -> ComponentError:
-    """A mistake of a task."""
+    """The error for a mistake of a task."""
     return ComponentError(task.kind.name, task.name, reason, hint)
 
 

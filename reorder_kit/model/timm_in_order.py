@@ -1,4 +1,4 @@
-"""A timm model with an order put into it."""
+"""A timm model that reads in a given order."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from reorder_kit.orders.order import Order
 M = TypeVar("M", bound=nn.Module)
 _INNER = "model."
 _START = re.compile(r"(?<![\[\\])\^")
-"""Of a name, in a pattern."""
+"""The anchor at the start of a name, in a pattern."""
 
 
 class TimmInOrder(nn.Module):
-    """A timm model whose blocks read its patches in an order; images to outputs, as before.
+    """A timm model whose blocks read its patches in a given order; it maps images to outputs, as before.
 
-    ``model`` is a model of the same class. It shares all layers and weights with the one that was given, which still
-    reads row-major. Of a partial order, it reads the patches that have a slot. ``train``, ``eval`` and
+    ``model`` is a model of the same class. It shares all layers and weights with the given model, which still reads
+    row-major. With a partial order, it reads only the patches that have a slot. ``train``, ``eval`` and
     ``load_state_dict`` of either act on both, and so do :meth:`reset_classifier` and :meth:`set_grad_checkpointing`.
-    What is replaced in ``model`` otherwise is not replaced in the other. ``state_dict`` has the keys of timm.
+    Other changes to the modules of ``model`` do not affect the given model. ``state_dict`` has the keys of timm.
 
     Args:
-        model: a model of timm.
+        model: a timm model.
         reading: how it reads.
-        order: a static order of its grid.
+        order: a static order on its grid.
     """
 
     def __init__(self, model: nn.Module, reading: TimmReading, order: Order) -> None:
@@ -68,16 +68,16 @@ class TimmInOrder(nn.Module):
 
     @property
     def pretrained_cfg(self) -> dict[str, Any]:
-        """What timm knows of the weights, such as mean and standard deviation of the images."""
+        """timm's metadata of the weights, such as mean and standard deviation of the images."""
         inner: Any = self.model
         known: dict[str, Any] = inner.pretrained_cfg
         return known
 
     def forward(self, images: Float[Tensor, "batch channel height width"]) -> Any:
-        """What the model gives, which is outputs in most cases.
+        """What the model returns, usually outputs.
 
         Raises:
-            ReorderKitError: if the images have another size than the model was built for.
+            ReorderKitError: if the images do not have the size that the model was built for.
         """
         return self.model(self._of_the_size(images))
 
@@ -85,14 +85,14 @@ class TimmInOrder(nn.Module):
         """The tokens after the last block: prefix tokens, then the patch of each slot, **in reading order**.
 
         Raises:
-            ReorderKitError: if the images have another size than the model was built for.
+            ReorderKitError: if the images do not have the size that the model was built for.
         """
         inner: Any = self.model
         tokens: Tensor = inner.forward_features(self._of_the_size(images))
         return tokens
 
     def forward_head(self, tokens: Float[Tensor, "batch token dim"], pre_logits: bool = False) -> Tensor:
-        """What the model's head makes of :meth:`forward_features`.
+        """Apply the model's head to the tokens of :meth:`forward_features`.
 
         Args:
             tokens: prefix tokens, then slots.
@@ -109,11 +109,11 @@ class TimmInOrder(nn.Module):
         return classifier
 
     def reset_classifier(self, num_classes: int, global_pool: str | None = None) -> None:
-        """A new classifier, in the model that was wrapped, too.
+        """Replace the classifier, also in the wrapped model.
 
         Args:
-            num_classes: outputs; 0 for none.
-            global_pool: what is read out, as timm calls it; as before if not given.
+            num_classes: number of outputs; 0 removes the classifier.
+            global_pool: the readout, by timm's name; unchanged if not given.
         """
         given: Any = self._given.module
         inner: Any = self.model
@@ -124,7 +124,7 @@ class TimmInOrder(nn.Module):
         inner._modules.update({name: module for name, module in given._modules.items() if name not in ours})
 
     def set_grad_checkpointing(self, enable: bool = True) -> None:
-        """Compute blocks again in the backward pass, in the model that was wrapped, too."""
+        """Recompute blocks in the backward pass, also in the wrapped model."""
         both: Any = (self.model, self._given.module)
         for each in both:
             each.set_grad_checkpointing(enable)
@@ -149,13 +149,13 @@ class TimmInOrder(nn.Module):
             wanted, given = ("x".join(map(str, size)) for size in (self.reading.image, images.shape[-2:]))
             raise ReorderKitError(
                 f"{self.reading.name}, built for images of {wanted} pixels, was given images of {given}",
-                "resize the images, or build the model with img_size and wrap it then",
+                "resize the images, or build the model with img_size, then wrap it",
             )
         return images
 
 
 def _without_prefix(module: nn.Module, state: dict[str, Any], prefix: str, metadata: dict[str, Any]) -> None:
-    """A hook after ``state_dict``: the keys are those of timm."""
+    """A hook after ``state_dict``: restore the keys of timm."""
     inner = prefix + _INNER
     for names in (state, getattr(state, "_metadata", {})):
         for name in [name for name in names if f"{name}.".startswith(inner)]:
@@ -163,34 +163,34 @@ def _without_prefix(module: nn.Module, state: dict[str, Any], prefix: str, metad
 
 
 def _with_prefix(module: nn.Module, state: dict[str, Any], prefix: str, *rest: Any) -> None:
-    """A hook before a state is loaded: its keys become those of the modules."""
+    """A hook before a state is loaded: turn its keys into those of the modules."""
     for name in [name for name in state if name.startswith(prefix)]:
         state[prefix + _INNER + name[len(prefix) :]] = state.pop(name)
 
 
 def _of_inner(matcher: Any) -> Any:
-    """A matcher of timm, or one of its patterns, for names in the inner model."""
+    """Adapt a matcher of timm, or one of its patterns, to names in the inner model."""
     if callable(matcher):
         return lambda name: matcher(name.removeprefix(_INNER))
     if isinstance(matcher, dict):
         return {group: _of_inner(patterns) for group, patterns in matcher.items()}
     if isinstance(matcher, list | tuple):
-        # Patterns, each alone or in front of a layer's number.
+        # Patterns, each alone or followed by the number of a layer.
         return [
             (_of_inner(each[0]), *each[1:]) if isinstance(each, list | tuple) else _of_inner(each) for each in matcher
         ]
-    # timm matches patterns from the start of a name, whether they say so or not.
+    # timm matches patterns from the start of a name, with or without an anchor.
     return re.escape(_INNER) + f"(?:{_START.sub('', matcher)})"
 
 
 def _no_maps(*arguments: Any, **named: Any) -> None:
     raise ReorderKitError(
-        "forward_intermediates would draw maps of patches in reading order", "call it on the model that was wrapped"
+        "forward_intermediates would return maps of patches in reading order", "call it on the original model"
     )
 
 
 class _Copies:
-    """Copies of a model and of some modules in it, which share everything else with it."""
+    """Copies of a model and of some of its modules, which share everything else with it."""
 
     def __init__(self, model: nn.Module) -> None:
         self.given = model
@@ -198,11 +198,12 @@ class _Copies:
         self.copied: dict[str, Any] = {"": self.inner}
 
     def in_order(self, reading: TimmReading, order: Order) -> nn.Module:
-        """The copy of the model, whose patches and positions are put in order."""
+        """Return the copy of the model, with patches and positions in order."""
         indices = order.indices.to(next(self.given.parameters()).device, copy=True)
         last = self.of(reading.after)
         last._buffers = dict(last._buffers)
-        # Neither in the state, whose keys stay those of timm, nor in the hook: it moves with the model.
+        # A buffer, not part of the hook, so that it moves with the model; not persistent, so that the state keeps
+        # timm's keys.
         last.register_buffer(ORDER, indices, persistent=False)
         tokens = _TokensInOrder(reading)
         if reading.positions == ROTARY:
@@ -218,7 +219,7 @@ class _Copies:
         return inner
 
     def of(self, path: str) -> Any:
-        """The copy of a module, in the copies of those that hold it."""
+        """The copy of a module, placed in the copies of its parents."""
         if path not in self.copied:
             above, _, name = path.rpartition(".")
             copy = self.copied[path] = _sharing(self.given.get_submodule(path))
@@ -227,7 +228,7 @@ class _Copies:
 
 
 class _TokensInOrder:
-    """A hook that puts patches in order behind their prefix tokens. A class, since functions cannot be pickled."""
+    """A hook that puts patches in order after their prefix tokens. A class, because closures cannot be pickled."""
 
     def __init__(self, reading: TimmReading) -> None:
         self.before, self.num_tokens = reading.before, reading.before + reading.grid.num_patches
@@ -235,15 +236,15 @@ class _TokensInOrder:
     def __call__(self, module: nn.Module, inputs: Any, tokens: Tensor) -> Tensor:
         if tokens.shape[1] != self.num_tokens:
             raise ReorderKitError(
-                f"{tokens.shape[1]} tokens arrived where the order was made for {self.num_tokens}",
+                f"got {tokens.shape[1]} tokens, but the order was made for {self.num_tokens}",
                 "the model was changed after it was wrapped; wrap it again",
             )
-        order = module.get_buffer(ORDER).to(tokens.device)  # the given model may have been moved alone
+        order = module.get_buffer(ORDER).to(tokens.device)  # the given model may have been moved separately
         return torch.cat([tokens[:, : self.before], tokens[:, self.before :][:, order]], dim=1)
 
 
 class _PositionsInOrder:
-    """In place of ``_pos_embed`` of an Eva: tokens and rotary positions in order."""
+    """Replaces ``_pos_embed`` of an Eva: puts tokens and rotary positions in order."""
 
     def __init__(self, inner: nn.Module, reading: TimmReading, tokens: _TokensInOrder) -> None:
         self.inner, self.after, self.tokens = inner, reading.after, tokens
@@ -257,7 +258,7 @@ class _PositionsInOrder:
 
 
 class _BiasInOrder:
-    """In place of the method that gives a bias: the same bias in order."""
+    """Replaces the method that returns a bias: returns the same bias in order."""
 
     def __init__(self, given: nn.Module, method: str, holder: nn.Module, prefix: int) -> None:
         self.given, self.method, self.holder, self.prefix = given, method, holder, prefix
@@ -269,7 +270,7 @@ class _BiasInOrder:
 
 
 class _Following:
-    """A hook: before a module is called, it takes the mode of the one whose layers it shares."""
+    """A hook: before each call, a module takes the mode of the module whose layers it shares."""
 
     def __init__(self, given: nn.Module) -> None:
         self.given = given
@@ -280,14 +281,14 @@ class _Following:
 
 
 class _Unregistered:
-    """A module that is no child of the one that holds it."""
+    """Holds a module without registering it as a child."""
 
     def __init__(self, module: nn.Module) -> None:
         self.module = module
 
 
 class _TrainBoth:
-    """In place of ``train``: both models get the mode, and so do the modules that they do not share."""
+    """Replaces ``train``: sets the mode of both models, including the modules that they do not share."""
 
     def __init__(self, inner: nn.Module, given: nn.Module) -> None:
         self.inner, self.given = inner, given
@@ -299,9 +300,9 @@ class _TrainBoth:
 
 
 def _sharing(module: M) -> M:
-    """Another module with the same layers, weights and hooks, and the mode of the first.
+    """Another module with the same layers, weights, hooks and mode.
 
-    What is set in one is not set in the other, but for weights and buffers, which are held in common.
+    Setting an attribute of one does not affect the other, except for weights and buffers, which are shared.
     """
     shared = module.__new__(type(module))
     for name, value in vars(module).items():

@@ -1,7 +1,7 @@
-"""Positions that timm models give their blocks beside the tokens, for patches in any order.
+"""Positions that timm models pass to their blocks along with the tokens, for patches in any order.
 
-Rotary positions and relative biases are tables by place in the image. Where the patches stand in another order, so must
-the rows of a rotary table, and the rows and columns of a bias: then they still belong to the patches.
+Rotary positions and relative biases are tables by place in the image. When patches are reordered, the rows of a rotary
+table, and the rows and columns of a bias, are reordered with them, so that they still belong to the patches.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ ROTARY, BIASED, ABSOLUTE = "rotary", "biased", "absolute"
 
 
 def rope_in_order(rope: Float[Tensor, "*head patch dim"], order: Order, batch: int) -> Tensor:
-    """A rotary table by slot: ``(*head, slot, dim)`` of a static order, else ``(batch, head or 1, slot, dim)``.
+    """A rotary table by slot: ``(*head, slot, dim)`` for a static order, else ``(batch, head or 1, slot, dim)``.
 
     Args:
-        rope: by patch, row-major; the same for all heads, or for each one its own, or for each block and head.
+        rope: the table by patch, row-major; one for all heads, one for each head, or one for each block and head.
         order: which patch is in each slot.
         batch: number of images.
     """
@@ -35,12 +35,12 @@ def rope_in_order(rope: Float[Tensor, "*head patch dim"], order: Order, batch: i
 
 
 def bias_in_order(bias: Float[Tensor, "*one head token token"], order: Order, prefix: int, batch: int) -> Tensor:
-    """A bias between tokens, whose rows and columns after the prefix are by slot: ``(batch or 1, head, token, token)``.
+    """A bias between tokens, with rows and columns after the prefix by slot: ``(batch or 1, head, token, token)``.
 
     Args:
-        bias: by token: prefix tokens, then patches, row-major.
+        bias: the bias by token: prefix tokens, then patches, row-major.
         order: which patch is in each slot.
-        prefix: tokens before the patches, which stay.
+        prefix: number of tokens before the patches, which stay in place.
         batch: number of images.
     """
     by_head = bias.reshape(-1, *bias.shape[-2:])
@@ -51,10 +51,10 @@ def bias_in_order(bias: Float[Tensor, "*one head token token"], order: Order, pr
 
 
 def rotary_table(model: Any) -> Float[Tensor, "*head patch dim"]:
-    """The rotary table of a model, by patch, as it makes it for images of its own size.
+    """The rotary table of a model, by patch, for images of the model's size.
 
     Args:
-        model: an Eva of timm. In training, its table may be drawn at random each time.
+        model: a timm Eva. In training, its table may be drawn at random each time.
     """
     rope = model.rope
     if getattr(rope, "feat_shape", None) is None:
@@ -69,8 +69,8 @@ class BiasHolder:
     """Where a model keeps a relative position bias.
 
     Args:
-        path: of the module, from the model.
-        method: of the module, which gives the bias of all tokens.
+        path: path of the module in the model.
+        method: the module's method that returns the bias of all tokens.
         block: the block that adds it; None for one that all blocks share.
     """
 

@@ -1,4 +1,4 @@
-"""Where a timm model can be given another reading order, or why it cannot."""
+"""Where a timm model can be reordered, or why it cannot."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from reorder_kit.orders.grid import Grid
 from reorder_kit.orders.order import Order
 
 ORDER = "reading_order"
-"""The buffer that holds the order, in the module after which the patches are put in order."""
+"""The buffer that holds the order, in the module whose output is put in order."""
 
 _AFTER = {
     "VisionTransformer": "norm_pre",
@@ -25,14 +25,14 @@ _AFTER = {
     "Beit": "pos_drop",
     "VisionTransformerRelPos": "patch_embed",
 }
-"""Classes of timm whose blocks see a set of tokens, and the last module before those blocks, positions added."""
+"""timm classes whose blocks see a set of tokens, with the last module before the blocks, after adding positions."""
 
 READABLE = tuple(_AFTER)
-"""Classes of timm that can read in another order."""
+"""timm classes that can read in another order."""
 
 _FORWARD = ("forward", "forward_features", "forward_head", "pool", "_pos_embed")
 _SLOTWISE = "its blocks have positions that follow the slot, so another order would move them"
-_MERGING = "it makes its rotary positions anew for every image, in an encoder of its own"
+_MERGING = "it computes its rotary positions for every image, in its own encoder"
 _TWO_DIMENSIONAL = "its blocks work on the 2-D image, not on a sequence of patches"
 _WHY_NOT = {
     "ConVit": "its gated attention has positions that follow the slot, so another order would move the positions",
@@ -41,23 +41,23 @@ _WHY_NOT = {
     "DeepseekVitEncoder": _MERGING,
     "Gemma4VitClassifier": _MERGING,
     "Gemma4VitEncoder": _MERGING,
-    "MlpMixer": "its blocks have weights of their own for each slot",
-    "NaFlexVit": "its patches may form another grid in every batch",
+    "MlpMixer": "its blocks have separate weights for each slot",
+    "NaFlexVit": "its grid of patches may change with every batch",
     "Qwen3VitClassifier": _MERGING,
     "Qwen3VitEncoder": _MERGING,
-    "TNT": "its blocks read the pixels of each patch beside its token",
+    "TNT": "its blocks read the pixels of each patch besides its token",
     "VisionTransformerSAM": "its windows and relative positions follow the 2-D grid of patches",
     "Xcit": "its blocks convolve over the 2-D grid of patches",
 }
 _BY_SLOT = re.compile(r"\b(rope|rotary)|rel_pos|relative_|attention_bias")
 _OTHER_MODEL = "use one such as vit_small_patch16_224, vit_small_patch16_dinov3 or beit_base_patch16_224"
 _WRAPPERS = {
-    "OptimizedModule": "put the order into the model first, and compile it then",
+    "OptimizedModule": "wrap the model first, then compile it",
     "DataParallel": "pass its .module",
     "DistributedDataParallel": "pass its .module",
     "FeatureGetterNet": "create the model without features_only",
     "FeatureListNet": "create the model without features_only",
-    "TimmInOrder": "wrap the model that you first gave to wrap",
+    "TimmInOrder": "wrap the original model",
 }
 
 
@@ -66,15 +66,15 @@ class TimmReading:
     """How a timm model reads its patches.
 
     Args:
-        name: of the model, as timm calls it, or of its class.
+        name: timm's name of the model, or the name of its class.
         kind: its class in timm.
-        after: the module whose output goes into the blocks, absolute positions added.
-        prefix: tokens before the patches in the blocks: CLS, distillation, registers.
-        positions: that the blocks are given beside the tokens: ``rotary``, ``biased``, or none (``absolute``).
+        after: the module whose output, with absolute positions added, goes into the blocks.
+        prefix: number of tokens before the patches in the blocks: CLS, distillation, registers.
+        positions: positions passed to the blocks along with the tokens: ``rotary``, ``biased``, or none (``absolute``).
         takes_mask: whether attention can be masked.
-        grid: of patches.
+        grid: the grid of patches.
         image: height and width of the images it was built for, in pixels.
-        overlaps: a patch is made from pixels of its neighbors, too.
+        overlaps: whether a patch also contains pixels of its neighbors.
     """
 
     name: str
@@ -93,17 +93,17 @@ class TimmReading:
         return 0 if self.after == "patch_embed" else self.prefix
 
     def require_all_patches_if_they_overlap(self, order: Order) -> None:
-        """Whether what an order leaves out stays unread.
+        """Check that patches left out by an order stay unread.
 
         Raises:
-            ReorderKitError: if patches that have a slot are made from pixels of others that have none.
+            ReorderKitError: if patches with a slot contain pixels of patches without one.
         """
         if self.overlaps and not order.is_full:
             left_out = order.num_patches - order.num_slots
             raise ReorderKitError(
-                f"{self.name} makes each patch from pixels of its neighbors, too, so it would read some of the "
+                f"{self.name} makes each patch from pixels of its neighbors as well, so it would read some of the "
                 f"{left_out} patches that the order leaves out",
-                "give an order of all patches, or take a model that cuts patches apart",
+                "use an order of all patches, or a model whose patches do not overlap",
             )
 
 
@@ -111,7 +111,7 @@ def reading_of(model: nn.Module) -> TimmReading:
     """How a model reads its patches; nothing is computed, so its tensors may be on the meta device.
 
     Raises:
-        ReorderKitError: if it is no model of timm, or if another order would change more than the order.
+        ReorderKitError: if it is not a timm model, or if another order would change more than the order.
     """
     kind = _timm_class(model)
     name = _name_of(model)
@@ -139,12 +139,12 @@ def reading_of(model: nn.Module) -> TimmReading:
 
 
 def why_not(kind: str) -> str | None:
-    """Why no model of a class of timm can read in another order; None if there are some that can."""
+    """Why models of a timm class cannot read in another order; None if some can."""
     return None if kind in _AFTER else _WHY_NOT.get(kind, _TWO_DIMENSIONAL)
 
 
 def _sees_neighbors(layer: Any) -> bool:
-    """Whether a layer of what embeds patches reads pixels beyond them, as the stem of a ResNet does."""
+    """Whether a layer of the patch embedding reads pixels outside a patch, as the stem of a ResNet does."""
     if isinstance(layer, nn.GroupNorm):  # over the whole image
         return True
     if not hasattr(layer, "kernel_size"):
@@ -165,7 +165,7 @@ def _positions_of(model: Any, kind: str) -> str:
 
 
 def _timm_class(model: nn.Module) -> type:
-    """The class of timm that a model is, or derives from."""
+    """The timm class of a model, or the one it derives from."""
     for cls in type(model).__mro__:
         if cls.__module__.startswith("timm.models."):
             return cls
@@ -173,7 +173,7 @@ def _timm_class(model: nn.Module) -> type:
     article = "an" if what[0] in "AEIOUaeiou" else "a"
     raise ReorderKitError(
         f"expected a timm model, got {article} {what}",
-        _WRAPPERS.get(what, "pass one that has patches, as from timm.create_model('vit_small_patch16_224')"),
+        _WRAPPERS.get(what, "pass one with patches, such as timm.create_model('vit_small_patch16_224')"),
     )
 
 
@@ -189,12 +189,12 @@ def _refused(name: str, kind: type, reason: str, hint: str = _OTHER_MODEL) -> Re
 
 
 def _obstacles(model: nn.Module, kind: type, after: str) -> Iterator[tuple[str, ...]]:
-    """Why an instance cannot, though its class can; with a hint of its own where there is one."""
+    """Reasons why an instance cannot, although its class can; some come with their own hint."""
     if hasattr(getattr(model, after, None), ORDER):
-        yield "it has an order already", "wrap the model that you first gave to wrap, or create it anew"
+        yield "it already has an order", "wrap the original model, or create a new one"
     changed = [name for name in _FORWARD if name in vars(model) or _is_changed(type(model), kind, name)]
     if changed:
-        yield f"its {changed[0]} is not timm's", "put its tokens in order where positions have been added: order.apply"
+        yield f"its {changed[0]} is not timm's", "use order.apply on its tokens after positions are added"
     if kind.__name__ not in ("Eva", "Beit", "VisionTransformerRelPos"):
         tensors = (name for named in (model.named_parameters(), model.named_buffers()) for name, _ in named)
         if any(_BY_SLOT.search(name) for name in (*(name for name, _ in model.named_modules()), *tensors)):
@@ -205,9 +205,9 @@ def _obstacles(model: nn.Module, kind: type, after: str) -> Iterator[tuple[str, 
     if getattr(pool, "pos_embed", None) is not None:
         yield ("its pooling adds positions by slot",)
     if not model.global_pool and pool is None:
-        yield "it has no readout, so its tokens would leave it in another order", "build it with global_pool='avg'"
+        yield "it has no readout, so it would return its tokens in another order", "build it with global_pool='avg'"
     if getattr(model.patch_embed, "grid_size", None) is None:
-        yield "it was built without a size of images", "build it with img_size"
+        yield "it was built without an image size", "build it with img_size"
 
 
 def _is_changed(cls: type, kind: type, method: str) -> bool:

@@ -1,1 +1,1 @@
-"""The mathematics: functions of tensors that know nothing of recipes, a plain naive version beside each fast one."""
+"""The mathematics: functions of tensors, independent of recipes, with a plain naive version of each fast one."""

@@ -1,4 +1,4 @@
-"""Attention computed in parts: queries in tiles, and keys that are reached in several ways under one softmax."""
+"""Attention computed in parts: queries in tiles, and several groups of keys under one softmax."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch.nn.functional import pad
 
 
 def tiled(tokens: Float[Tensor, "batch head slot dim"], size: int) -> Float[Tensor, "batch head tile {size} dim"]:
-    """Slots in tiles of ``size``; the last one is filled up with zeros."""
+    """Slots in tiles of ``size``; the last one is padded with zeros."""
     batch, heads, length, dim = tokens.shape
     return pad(tokens, (0, 0, 0, -length % size)).reshape(batch, heads, -1, size, dim)
 
@@ -29,9 +29,9 @@ def shares_of_parts(
     """One softmax over all parts of what a query sees.
 
     Args:
-        scores: of each part, the keys of a part in its last dimension.
+        scores: scores of each part, with the keys of a part in its last dimension.
         masks: which of them are seen, of shape ``(tile, query, key)`` or ``(batch, tile, query, key)``, or 1 for any of
-            these; of all parts together at least one for each query.
+            these; each query needs at least one in all parts together.
     """
     by_head = [mask.unsqueeze(1) if mask.ndim == 4 else mask for mask in masks]
     masked = [part.masked_fill(~mask, -torch.inf) for part, mask in zip(scores, by_head, strict=True)]

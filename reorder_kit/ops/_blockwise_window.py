@@ -1,4 +1,4 @@
-"""Sliding-window attention block by block: linear memory with the fused attention that every device has."""
+"""Sliding-window attention block by block: linear memory, with the fused attention available on every device."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ def blockwise_window_attention(
     """Sliding-window attention of the slots; all blocks go into one call of fused attention.
 
     Args:
-        query: of the slots.
-        key: of the global tokens, then of the slots.
-        value: as the keys.
-        window: slots seen on a side besides the slot itself.
-        causal: no slot after the slot itself is seen.
-        num_global: global tokens.
-        valid: False for padding, which must stand behind the valid slots. Valid slots do not see it.
+        query: queries of the slots.
+        key: keys of the global tokens, then of the slots.
+        value: values, like the keys.
+        window: number of slots seen on each side besides the slot itself.
+        causal: a slot sees no slots after itself.
+        num_global: number of global tokens.
+        valid: False for padding, which must come after the valid slots. Valid slots do not see it.
         biases: added to the scores of slots with slots.
     """
     batch, heads, length, dim = query.shape
@@ -63,7 +63,7 @@ def blockwise_window_attention(
     mask = pad(_block_mask(surroundings(exists, axis=1), size, window, causal), (num_global, 0), value=True)
     if valid is not None:
         mask = mask.repeat_interleave(heads, dim=0)
-    # The fused kernels know two batch dimensions: blocks take the place of heads, and heads go to the batch.
+    # The fused kernels take two batch dimensions: blocks take the place of heads, and heads join the batch.
     queries = pad(query, (0, 0, 0, excess)).reshape(batch * heads, num_blocks, size, dim)
     bias = sum_of([added(each) for each in biases])
     if bias is None:
@@ -76,7 +76,7 @@ def blockwise_window_attention(
 def _block_mask(
     exists: Bool[Tensor, "batch block key"], size: int, window: int, causal: bool
 ) -> Bool[Tensor, "batch block query key"]:
-    """Which of its block's keys a query sees. Every query sees itself, padding too: no softmax is over nothing."""
+    """Which of its block's keys a query sees. Every query sees itself, even padding, so that no softmax is empty."""
     query = torch.arange(size, device=exists.device)
     key = torch.arange(exists.shape[2], device=exists.device) - window
     behind = query.unsqueeze(1) - key

@@ -1,9 +1,9 @@
-"""The recurrence of the selective scan as an operator of torch: chunk by chunk, its backward pass recomputing.
+"""The recurrence of the selective scan as a torch operator, chunk by chunk, with recomputation in the backward pass.
 
-What is kept for the backward pass is the input and the state at the start of every chunk; the states in between are
-computed again. Memory is linear in the length: with a state of 16, twice that of the input.
+The backward pass keeps the input and the state at the start of every chunk, and recomputes the states in between.
+Memory is linear in the length: with a state of 16, twice that of the input.
 
-Being an operator, it is a single node for an outer ``torch.compile``, which would otherwise unroll every step.
+As an operator, it is a single node for an outer ``torch.compile``, which would otherwise unroll every step.
 """
 
 # The symbols are those of the paper.
@@ -20,7 +20,7 @@ from torch import Tensor
 
 from reorder_kit.ops._scan_steps import walk, walk_back
 
-# Steps per chunk. Longer ones keep fewer states and take longer to compile, since the steps are unrolled.
+# Steps per chunk. Longer chunks keep fewer states and take longer to compile, because the steps are unrolled.
 CHUNK = 8
 
 
@@ -38,7 +38,7 @@ def scan(u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, compiled: bo
         A: rate of change of the state, 0 or less, ``(state, dim)``.
         B: how the input is written into the state, ``(length, batch, state)``.
         C: how the state is read, ``(length, batch, state)``.
-        compiled: whether to compile the steps of a chunk, once in the life of a process.
+        compiled: whether to compile the steps of a chunk, once per process.
     """
     h = u.new_zeros(u.shape[1], *A.shape)
     y, starts = u.new_empty(u.shape), u.new_empty(-(-len(u) // CHUNK), *h.shape)
@@ -85,10 +85,10 @@ def _compiled(steps: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _run(steps: Callable[..., Any], compiled: bool, *tensors: Tensor) -> Any:
-    """Run the steps of a chunk: compiled if asked for and if the chunk is whole, since each length is compiled anew."""
+    """Run the steps of a chunk: compiled if requested and the chunk is full, because each length is compiled anew."""
     if not compiled or len(tensors[-1]) < CHUNK:
         return steps(*tensors)
-    # Copies, since parts of one tensor that begin at different places would be compiled anew, too.
+    # Copies, because parts of one tensor that begin at different places would also be compiled anew.
     return _compiled(steps)(*(tensor.clone() for tensor in tensors))
 
 
@@ -110,7 +110,7 @@ def _keep(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> N
 
 
 def _backward(ctx: Any, grad_y: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
-    # What comes back is often laid out by channel: taking single steps from that would miss the cache every time.
+    # The gradient is often laid out by channel: reading single steps from it would miss the cache every time.
     return (*scan_backward(grad_y.contiguous(), *ctx.saved_tensors, ctx.compiled), None)
 
 

@@ -1,4 +1,4 @@
-"""A sequence cut into chunks of one size."""
+"""A sequence cut into chunks of equal size."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from torch.nn import functional as F
 
 
 def in_chunks(values: Shaped[Tensor, "batch length *rest"], largest: int) -> Shaped[Tensor, "batch chunk step *rest"]:
-    """Cut a sequence into as few chunks as there can be, as even as they can be; zeros fill the last one up.
+    """Cut a sequence into as few and as even chunks as possible; the last one is padded with zeros.
 
     Args:
         values: one for each step.
-        largest: steps of a chunk, at most.
+        largest: the largest number of steps in a chunk.
 
     >>> in_chunks(torch.tensor([[1, 2, 3, 4, 5]]), 4)
     tensor([[[1, 2, 3],

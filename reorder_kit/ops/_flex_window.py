@@ -15,7 +15,7 @@ _BLOCK = 128  # slots of a tile, FlexAttention's default
 
 
 def flex_works_on(query: Float[Tensor, "batch head slot dim"]) -> bool:
-    """Whether FlexAttention has kernels for it: on CUDA, up to single precision, heads of width 16 or more."""
+    """Whether FlexAttention has kernels for it: on CUDA, single precision at most, heads of width 16 or more."""
     return query.is_cuda and query.dtype != torch.float64 and query.shape[3] >= 16
 
 
@@ -33,15 +33,15 @@ def flex_window_attention(
     (https://arxiv.org/abs/2412.05496).
 
     Args:
-        query: of the slots.
-        key: of the global tokens, then of the slots.
-        value: as the keys.
-        window: slots seen on a side besides the slot itself.
-        causal: no slot after the slot itself is seen.
-        num_global: global tokens.
+        query: queries of the slots.
+        key: keys of the global tokens, then of the slots.
+        value: values, like the keys.
+        window: number of slots seen on each side besides the slot itself.
+        causal: a slot sees no slots after itself.
+        num_global: number of global tokens.
     """
     arguments = query.shape[2], window, causal, num_global, query.device
-    if torch.compiler.is_compiling():  # the compiler at work takes it along
+    if torch.compiler.is_compiling():  # the running compiler includes it
         attended: Tensor = flex_attention(query, key, value, block_mask=window_block_mask(*arguments))
     else:
         attended = _compiled_attention()(query, key, value, block_mask=cached_block_mask(*arguments))
@@ -52,7 +52,7 @@ def flex_window_attention(
 def cached_block_mask(
     length: int, window: int, causal: bool, num_global: int, device: torch.device | None = None
 ) -> BlockMask:
-    """The mask of ``window_block_mask``, made once, and usable in training if evaluation was the first to need it."""
+    """The mask of ``window_block_mask``, created once; also usable in training if evaluation needed it first."""
     with torch.inference_mode(False):
         return window_block_mask(length, window, causal, num_global, device)
 
@@ -60,17 +60,17 @@ def cached_block_mask(
 def window_block_mask(
     length: int, window: int, causal: bool, num_global: int, device: torch.device | None = None
 ) -> BlockMask:
-    """Which tiles of 128 queries by 128 keys have anything to see in them, and what.
+    """Which tiles of 128 queries by 128 keys contain visible keys, and which keys these are.
 
-    Worked out from the corners of a tile, because torch's ``create_block_mask`` looks at every pair of tokens, and
-    needs memory for them all.
+    Computed from the corners of a tile, because torch's ``create_block_mask`` evaluates every pair of tokens and needs
+    memory for all of them.
 
     Args:
-        length: slots.
-        window: slots seen on a side besides the slot itself.
-        causal: no slot after the slot itself is seen.
-        num_global: global tokens, before the slots among the keys.
-        device: where to make the mask.
+        length: number of slots.
+        window: number of slots seen on each side besides the slot itself.
+        causal: a slot sees no slots after itself.
+        num_global: number of global tokens, before the slots among the keys.
+        device: the device of the mask.
     """
     query = torch.arange(0, length, _BLOCK, device=device).unsqueeze(1)
     key = torch.arange(0, num_global + length, _BLOCK, device=device)
@@ -88,9 +88,9 @@ def window_block_mask(
 
 
 def window_mask_mod(window: int, causal: bool, num_global: int) -> Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]:
-    """The function by which FlexAttention asks whether a query sees a key, of batch, head, query and key."""
+    """The function of batch, head, query and key that tells FlexAttention whether a query sees a key."""
     ahead = 0 if causal else window
-    # A lambda, since FlexAttention looks into the function, and tests wrap named ones to check shapes.
+    # A lambda, because FlexAttention inspects the function, and tests wrap named ones to check shapes.
     return lambda _batch, _head, query, key: (
         (key < num_global) | ((query <= key - num_global + window) & (query >= key - num_global - ahead))
     )

@@ -1,7 +1,7 @@
-"""A few steps of the selective scan, forward and backward: plain torch, run as it is or compiled.
+"""A few steps of the selective scan, forward and backward: plain torch, run eagerly or compiled.
 
-Everything of a step fits into the cache of a CPU, and nothing is ever divided by a product of decays or raised to a
-positive power: every factor ``exp(delta A)`` is between 0 and 1, whatever the step size.
+The data of a step fits into the cache of a CPU, and nothing is divided by a product of decays or raised to a positive
+power: every factor ``exp(delta A)`` is between 0 and 1, whatever the step size.
 """
 
 # The symbols are those of the paper.
@@ -56,7 +56,7 @@ def walk_back(
     Float[Tensor, "step batch state"],
     Float[Tensor, "step batch state"],
 ]:
-    """Gradients of the state before the first step, A, u, delta, B and C; the states in between are computed again.
+    """Gradients of the state before the first step, A, u, delta, B and C; the states in between are recomputed.
 
     Args:
         grad_h: gradient of the state after the last step.
@@ -80,7 +80,7 @@ def walk_back(
         grad_C = (states[t + 1] * grad_y[t].unsqueeze(1)).sum(dim=2)
         grad_B = (grad_h * (delta_t * u_t)).sum(dim=2)
         grad_write = (grad_h * B[t].unsqueeze(2)).sum(dim=1)
-        grad_h = grad_h * decays[t]  # from here on that of the state before
+        grad_h = grad_h * decays[t]  # from here on the gradient of the previous state
         grad_exponent = grad_h * states[t]
         grad_rate = grad_rate + grad_exponent * delta_t
         grad_delta = u[t] * grad_write + (grad_exponent * A).sum(dim=1)

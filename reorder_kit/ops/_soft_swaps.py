@@ -1,8 +1,8 @@
-"""Rows of a matrix that pass through layers of soft comparators, without keeping what each layer made of them.
+"""Rows of a matrix that pass through layers of soft comparators, without keeping the output of each layer.
 
-A layer is a symmetric matrix, so the gradient walks back through the layers by the same operation as the rows walked
-through them. Written out, this takes about two thirds of the time that autograd takes, which would keep two matrices a
-layer: of several layers, only one matrix is kept here, and those in between are computed again.
+A layer is a symmetric matrix, so the gradient passes back through the layers by the same operation as the rows. Written
+out, this takes about two thirds of the time of autograd, which would keep two matrices per layer: here, only one matrix
+is kept for several layers, and those in between are recomputed.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def swap_rows(
     """The matrix of all layers together; one layer after the other takes a weighted mean of each row and its partner's.
 
     Args:
-        partners: the slot that each slot is compared with. It has that slot for a partner, too.
+        partners: the slot that each slot is compared with; partners are mutual.
         stays: the share of a slot that stays there, 0 to 1, the same for both partners.
     """
     matrix: Tensor = _SwapRows.apply(partners, stays)
@@ -63,6 +63,6 @@ def _swap(rows: Tensor, partner: Tensor, stay: Tensor) -> Tensor:
 
 
 def _parts(layers: int) -> Iterator[slice]:
-    """As many layers in a part as there are parts, about."""
+    """Parts of layers, with about as many layers in a part as there are parts."""
     size = math.isqrt(layers) + 1
     return (slice(first, first + size) for first in range(0, layers, size))

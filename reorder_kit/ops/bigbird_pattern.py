@@ -16,19 +16,19 @@ from reorder_kit.ops.sparse_pattern import SparsePattern
 class BigBirdPattern(SparsePattern):
     """A block of slots sees its neighbors, the first blocks, and blocks drawn at random; the first blocks see all.
 
-    The random blocks of a block are drawn without replacement from those that it does not see anyway, when causal from
-    the earlier ones; it gets all of them where there are too few. They depend on the number of blocks in the sequence,
-    and on nothing else.
+    The random blocks of a block are drawn without replacement from those that it does not already see, and when causal,
+    only from earlier ones; if there are too few, it gets all of them. They depend only on the number of blocks in the
+    sequence.
 
     Source: Zaheer et al., "Big Bird: Transformers for Longer Sequences", 2020 (https://arxiv.org/abs/2007.14062),
     section 2 and appendix D; the global blocks are those of BigBird-ITC. Their window of w blocks is ours of
-    ``(w - 1) / 2`` on each side. The causal form is our reading: theirs is not causal.
+    ``(w - 1) / 2`` on each side. The causal form is our extension: theirs is not causal.
 
     Args:
-        block: slots of a block.
-        window: blocks seen on each side besides the block itself.
-        num_global: how many of the first blocks see all slots, and are seen by all.
-        draws: random numbers, a row for each block there may be, from 0 to ``2 ** 31``.
+        block: number of slots in a block.
+        window: number of blocks seen on each side besides the block itself.
+        num_global: number of first blocks that see all slots and are seen by all.
+        draws: random numbers from 0 to ``2 ** 31``, with a row for each possible block.
     """
 
     draws: Tensor
@@ -36,7 +36,7 @@ class BigBirdPattern(SparsePattern):
     def __init__(self, block: int, window: int, num_global: int, draws: Int[Tensor, "block random"]) -> None:
         super().__init__()
         self.block, self.window, self.num_global = block, window, num_global
-        # A buffer, so that it goes to the device once; not saved, since the seed says what it is.
+        # A buffer, so that it is moved to the device once; not saved, because the seed determines it.
         self.register_buffer("draws", draws, persistent=False)
 
     @classmethod
@@ -44,7 +44,7 @@ class BigBirdPattern(SparsePattern):
         cls, block: int, window: int, num_random: int, num_global: int, num_slots: int, seed: int
     ) -> BigBirdPattern:
         """A pattern for sequences of at most ``num_slots``, the same for the same seed on every machine."""
-        # Of Python's generator, random() is promised never to change.
+        # Python guarantees that random() of its generator never changes.
         generator = Random(seed)
         blocks = -(-num_slots // block)
         draws = [[int(generator.random() * 2**31) for _ in range(num_random)] for _ in range(blocks)]
@@ -66,13 +66,13 @@ class BigBirdPattern(SparsePattern):
     def random_blocks(
         self, block: Int[Tensor, "*batch query"], num_blocks: Tensor | int, causal: bool
     ) -> Int[Tensor, "*batch query random"]:
-        """The random blocks of blocks; -1 where there is none.
+        """The random blocks of blocks; -1 if there are fewer.
 
-        Floyd's way to draw without replacement: Bentley and Floyd, "A sample of brilliance", CACM 1987.
+        Uses Floyd's method to draw without replacement: Bentley and Floyd, "A sample of brilliance", CACM 1987.
 
         Args:
-            block: whose random blocks.
-            num_blocks: blocks in the sequence, for each image where ``block`` has images.
+            block: the blocks to draw for.
+            num_blocks: number of blocks in the sequence, for each image if ``block`` has images.
             causal: draw from earlier blocks only.
         """
         before, after, total = _candidates(block, self.window, self.num_global, num_blocks, causal)
@@ -91,7 +91,7 @@ class BigBirdPattern(SparsePattern):
         return torch.where(drawn < before, drawn + self.num_global, drawn - before + after).where(drawn >= 0, -1)
 
     def pairs(self, num_slots: int, causal: bool) -> int:
-        """All for the slots of global blocks, and the blocks that are gathered for each of the others."""
+        """All pairs for the slots of global blocks, and the gathered blocks for each other block."""
         looking_at_all = min(self.num_global * self.block, num_slots)
         num_blocks = -(-num_slots // self.block)
         seen = (1 if causal else 2) * self.window + 1 + self.num_global + self.draws.shape[1]
@@ -107,7 +107,7 @@ class BigBirdPattern(SparsePattern):
         num_global: int,
         num_valid: Int[Tensor, " batch"] | None,
     ) -> Float[Tensor, "batch head slot dim"]:
-        """The slots of global blocks look at everything; every other block at the blocks that are gathered for it."""
+        """The slots of global blocks attend to everything; other blocks attend to the blocks gathered for them."""
         length = query.shape[2]
         looking_at_all = min(self.num_global * self.block, length)
         parts = []
@@ -138,7 +138,7 @@ class BigBirdPattern(SparsePattern):
             return torch.cat([shared, blocks], dim=3).flatten(0, 1)
 
         inside = torch.arange(self.block, device=query.device)
-        keys_at = (table.unsqueeze(-1) * self.block + inside).flatten(-2)  # below 0 where there is no block
+        keys_at = (table.unsqueeze(-1) * self.block + inside).flatten(-2)  # below 0 if there is no block
         queries_at = torch.arange(self.num_global * self.block, num_blocks * self.block, device=query.device)
         behind = queries_at.reshape(-1, self.block, 1) - keys_at.unsqueeze(-2)
         there = (keys_at >= 0) & (keys_at < (length if num_valid is None else num_valid[:, None, None]))
@@ -146,13 +146,13 @@ class BigBirdPattern(SparsePattern):
         mask = pad(mask, (num_global, 0), value=True)
         if mask.ndim == 4:
             mask = mask.repeat_interleave(heads, dim=0)
-        # The fused kernels know two batch dimensions: blocks take the place of heads, and heads go to the batch.
+        # The fused kernels take two batch dimensions: blocks take the place of heads, and heads join the batch.
         attended = scaled_dot_product_attention(queries.flatten(0, 1), seen(key), seen(value), attn_mask=mask)
         rest = attended.reshape(batch, heads, -1, dim)
         return rest[:, :, : length - self.num_global * self.block]
 
     def _table(self, num_blocks: int, valid_blocks: Tensor | int, causal: bool, device: torch.device) -> Tensor:
-        """The blocks that each block sees, of those that are not global; -1 fills up."""
+        """The blocks that each block sees, for blocks that are not global; padded with -1."""
         block = torch.arange(self.num_global, num_blocks, device=device)
         offsets = torch.arange(-self.window, 1 if causal else self.window + 1, device=device)
         window = block.unsqueeze(1) + offsets
@@ -163,17 +163,17 @@ class BigBirdPattern(SparsePattern):
             block = block.expand(len(valid_blocks), -1)
             window, first = (part.expand(len(valid_blocks), -1, -1) for part in (window, first))
         table = torch.cat([window, first, self.random_blocks(block, valid_blocks, causal)], dim=-1)
-        # No block is in there twice, so what remains after as many as there are is empty.
+        # No block occurs twice, so columns beyond the number of blocks are empty.
         return table.sort(dim=-1, descending=True).values[..., :num_blocks]
 
     def _blocks_in(self, num_slots: Tensor | int) -> Tensor | int:
-        """Blocks of a sequence; of those of images, in a column for each."""
+        """The number of blocks of a sequence, or of each image's sequence, in a column."""
         blocks = -(-num_slots // self.block)
         return blocks.unsqueeze(-1) if isinstance(blocks, Tensor) else blocks
 
 
 def most_random_blocks(num_slots: int, block: int, window: int, num_global: int, causal: bool) -> int:
-    """How many blocks the pattern leaves, at most, for a block to draw its random ones from."""
+    """The largest number of blocks from which a block can draw its random ones."""
     num_blocks = -(-num_slots // block)
     blocks = torch.arange(min(num_global, num_blocks - 1), num_blocks)
     return int(_candidates(blocks, window, num_global, num_blocks, causal)[2].max())
@@ -182,8 +182,7 @@ def most_random_blocks(num_slots: int, block: int, window: int, num_global: int,
 def _candidates(
     block: Tensor, window: int, num_global: int, num_blocks: Tensor | int, causal: bool
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """What random blocks are drawn from: how many between the global ones and the window, the first behind the window,
-    and how many altogether."""
+    """Candidates for random blocks: the number between global ones and window, the first after it, and the total."""
     before = (block - window).clamp(min=num_global) - num_global
     after = (block + window + 1).clamp(min=num_global)
     behind = torch.zeros_like(before) if causal else (num_blocks - after).clamp(min=0)

@@ -1,4 +1,4 @@
-"""Selective scans along several walks over the same patches, added up."""
+"""Selective scans along several walks over the same patches, summed."""
 
 # A and D are the symbols of the paper.
 # ruff: noqa: N803, N806
@@ -22,9 +22,9 @@ def four_walks(order: Order, grid: Grid, valid: Bool[Tensor, "batch patch"] | No
     """The walks of a cross scan: along the order, along the transposed one, and back along either.
 
     Args:
-        order: which patch stands in which slot, full.
-        grid: of the patches.
-        valid: False for padding, in row-major places; every walk comes to it last.
+        order: the patch in each slot, a full order.
+        grid: the grid of the patches.
+        valid: False for padding, in row-major places; every walk visits it last.
 
     >>> [walk.indices.tolist() for walk in four_walks(Order([0, 1, 3, 2]), Grid(2, 2))]
     [[0, 1, 3, 2], [0, 2, 3, 1], [2, 3, 1, 0], [1, 3, 2, 0]]
@@ -50,20 +50,20 @@ def cross_scan(
     D: Float[Tensor, "walk dim"],
     backend: ScanBackend = "auto",
 ) -> Float[Tensor, "batch patch dim"]:
-    """Scan patches along each walk with weights of its own, and add up what comes back to each place.
+    """Scan patches along each walk with its own weights, and add up the results at each place.
 
     Source: Liu et al., VMamba, 2024 (https://arxiv.org/abs/2401.10166), section 4.2 (SS2D); the names of the weights
     are those of the released definition. The result is float32 under any autocast, and float64 for float64.
 
     Args:
-        x: what is scanned, row-major.
-        walks: which patch each walk comes to at each step.
-        x_proj: makes the step size (before ``dt_weight``), B and C from x.
-        dt_weight: makes the step size of every channel.
+        x: the input, row-major.
+        walks: the patch that each walk visits at each step.
+        x_proj: computes the step size (before ``dt_weight``), B and C from x.
+        dt_weight: computes the step size of every channel.
         dt_bias: added to the step size before its softplus.
         A: rate of change of the state, 0 or less.
-        D: what of the input is added to the output.
-        backend: what computes the scans.
+        D: factor of the input that is added to the output.
+        backend: the implementation of the scans.
     """
     rank, state = dt_weight.shape[2], A.shape[2]
     x = x.to(torch.promote_types(x.dtype, torch.float32))

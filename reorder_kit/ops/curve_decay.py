@@ -9,14 +9,14 @@ from torch import Tensor
 def curve_decay(
     places: Int[Tensor, "curve *batch slot"], log_decay: Float[Tensor, "curve head"]
 ) -> Float[Tensor, "head *batch slot slot"]:
-    """The sum over curves of ``decay ** distance``, the distance being that of two slots along the curve.
+    """The sum over curves of ``decay ** distance``, with the distance of two slots along the curve.
 
     Source: Candogan et al., "Spatial Priors via Space Filling Curves for Small and Limited Data Vision Transformers",
-    2026 (https://arxiv.org/abs/2606.14757): masks ``gamma_c ** |i - j|``, aligned to one order of the tokens. Theirs is
+    2026 (https://arxiv.org/abs/2606.14757): masks ``gamma_c ** |i - j|``, aligned to one order of the tokens. They use
     the mean.
 
     Args:
-        places: where each slot stands on each curve, at least one.
+        places: the place of each slot on each curve; at least one curve.
         log_decay: natural logarithm of the decay from a place to the next, at most 0.
 
     >>> import torch

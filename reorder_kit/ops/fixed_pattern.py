@@ -13,16 +13,16 @@ from reorder_kit.ops.sparse_pattern import SparsePattern
 class FixedPattern(SparsePattern):
     """A slot sees its own block and the last slots of every block, its summary slots.
 
-    An incomplete last block has those of its summary slots that it comes to. A slot sees about
+    An incomplete last block has only the summary slots that it reaches. A slot sees about
     ``block + num_summary * slots / block`` others.
 
     Source: Child et al., "Generating Long Sequences with Sparse Transformers", 2019
-    (https://arxiv.org/abs/1904.10509), section 4.3. A head sees what their two heads see, which they call a merged head
-    (section 5.1). That summary slots ahead are seen when not causal is our reading: theirs is causal.
+    (https://arxiv.org/abs/1904.10509), section 4.3. A head sees what their two heads see together, which they call a
+    merged head (section 5.1). Seeing later summary slots when not causal is our extension: theirs is causal.
 
     Args:
-        block: slots of a block, their l.
-        num_summary: summary slots of a block, their c; at most ``block``.
+        block: number of slots in a block, their l.
+        num_summary: number of summary slots in a block, their c; at most ``block``.
     """
 
     def __init__(self, block: int, num_summary: int) -> None:
@@ -56,7 +56,7 @@ class FixedPattern(SparsePattern):
         num_global: int,
         num_valid: Int[Tensor, " batch"] | None,
     ) -> Float[Tensor, "batch head slot dim"]:
-        """All queries look at one list of summary slots, and those of a block at the block."""
+        """All queries attend to one list of summary slots, and the queries of a block to the block."""
         length = query.shape[2]
         queries = tiled(query * query.shape[3] ** -0.5, self.block)
         own_keys, own_values = (tiled(tokens[:, :, num_global:], self.block) for tokens in (key, value))
@@ -82,7 +82,7 @@ class FixedPattern(SparsePattern):
         num_valid: Int[Tensor, " batch"] | None,
         device: torch.device,
     ) -> tuple[Tensor, Tensor]:
-        """What is seen of the own block, and of the summary slots of other blocks."""
+        """What is visible in the own block, and of the summary slots of other blocks."""
         place = torch.arange(blocks * self.block, device=device).reshape(blocks, self.block)
         behind = place[0].unsqueeze(1) - place[0]
         own = exists(place, num_slots, num_valid).unsqueeze(-2) & ((behind >= 0) | (not causal))
@@ -91,5 +91,5 @@ class FixedPattern(SparsePattern):
         other = blocks_behind > 0 if causal else blocks_behind != 0
         there = exists(summary_place, num_slots, num_valid)
         summary = (other & there.unsqueeze(-2)).unsqueeze(-2)
-        # Every query sees itself, padding too: no softmax is over nothing.
+        # Every query sees itself, even padding, so that no softmax is empty.
         return own | (behind == 0), summary.expand(*summary.shape[:-2], self.block, -1)

@@ -1,4 +1,4 @@
-"""Ridge regression judged by rows that it was not fitted to."""
+"""Ridge regression evaluated on held-out rows."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def held_out_errors(
     folds: Int[Tensor, " row"],
     penalties: Sequence[float] = PENALTIES,
 ) -> Float[Tensor, " penalty"]:
-    """The squared error of rows by regressions that were fitted to the other folds, for each ridge penalty.
+    """The squared error of rows under regressions fitted to the other folds, for each ridge penalty.
 
     There is no intercept: features and targets are centered.
 
@@ -25,13 +25,14 @@ def held_out_errors(
     https://doi.org/10.1080/00401706.1970.10488634; their k is our penalty.
 
     Args:
-        features: of each row, float64.
-        targets: of each row, float64.
+        features: features of each row, float64.
+        targets: targets of each row, float64.
         folds: the fold of each row.
         penalties: factors of the sum of squared weights.
 
     Returns:
-        As a share of the squared targets: 0 where every row is told exactly, 1 where nothing is. 1 where targets are 0.
+        As a share of the squared targets: 0 if every row is predicted exactly, 1 if nothing is explained. 1 if targets
+        are 0.
     """
     total = targets.square().sum()
     errors = torch.zeros(len(penalties), dtype=torch.float64)

@@ -20,27 +20,27 @@ def gated_delta_rule(
 ) -> Float[Tensor, "batch length head value"]:
     """Walk along a sequence with a memory of key-value pairs, in which a new value replaces the old one of its key.
 
-    For every head, with a memory S of its own::
+    For every head, with its own memory S::
 
         S_t = exp(g_t) S_{t-1} (I - beta_t k_t k_t^T) + beta_t v_t k_t^T
         o_t = S_t q_t
 
-    Source: Yang et al., "Gated Delta Networks", 2024 (https://arxiv.org/abs/2412.06464), section 3.1; the form by
-    chunks is that of section 3.3 (the WY representation of a product of Householder-like matrices). Their alpha is
-    ``exp(g)``. Names are those of ``chunk_gated_delta_rule`` in flash-linear-attention, which also scales q.
+    Source: Yang et al., "Gated Delta Networks", 2024 (https://arxiv.org/abs/2412.06464), section 3.1; the chunked form
+    is that of section 3.3 (the WY representation of a product of Householder-like matrices). Their alpha is ``exp(g)``.
+    Names are those of ``chunk_gated_delta_rule`` in flash-linear-attention, which also scales q.
 
-    Within a chunk, one triangular system says what each step writes beyond what the memory knows; from chunk to chunk,
-    the memory is carried on. It is float32 under any autocast, and float64 for float64. Every decay is between 0 and 1,
-    made from the sum over its own segment (:func:`~reorder_kit.ops.segment_sums.segment_sums`). What is kept for the
-    backward pass is linear in the length.
+    Within a chunk, one triangular system gives what each step writes beyond what the memory already holds; from chunk
+    to chunk, the memory is passed on. It is float32 under any autocast, and float64 for float64. Every decay is between
+    0 and 1, computed from the sum over its own segment (:func:`~reorder_kit.ops.segment_sums.segment_sums`). Memory for
+    the backward pass is linear in the length.
 
     Args:
-        q: queries; nothing is scaled here. Neighboring heads share those of one key head.
-        k: keys, of length 1 at most, so that nothing grows; shared alike.
+        q: queries, not scaled here. Neighboring heads share those of one key head.
+        k: keys, of length 1 at most, so that nothing grows; shared like the queries.
         v: values.
         g: logarithm of the share of the memory that is kept, 0 or less.
-        beta: how much of the old value of a key is replaced, from 0 to 1.
-        chunk_size: steps of a chunk, at most; changes time and memory, and the result by rounding alone.
+        beta: the share of a key's old value that is replaced, from 0 to 1.
+        chunk_size: the largest number of steps in a chunk; affects time and memory, and the result only by rounding.
 
     Returns:
         o, in the dtype of v.

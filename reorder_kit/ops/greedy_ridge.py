@@ -1,4 +1,4 @@
-"""Which patch adds most about a target to those already chosen."""
+"""Greedy choice of the patches that explain a target best."""
 
 from __future__ import annotations
 
@@ -13,18 +13,19 @@ from reorder_kit.ops.folded_ridge import each_fold
 
 Criterion = Literal["squared-error", "accuracy"]
 
-_TIE = 1e-9  # of the squared targets: gains that differ by less are rounding
-_MOST_NUMBERS = 2**24  # held at once while patches are compared by accuracy
+_TIE = 1e-9  # as a share of the squared targets: smaller differences of gains are rounding
+_MOST_NUMBERS = 2**24  # in memory at once while patches are compared by accuracy
 
 
 @dataclass(frozen=True)
 class Selection:
-    """Patches in the sequence in which they were chosen.
+    """Patches in the order in which they were chosen.
 
     Args:
-        patches: the first is the one that tells most by itself.
+        patches: the first one explains most by itself.
         unexplained: the held-out squared error after each choice, as a share of the squared targets.
-        right: the share of held-out rows whose class is told right after each choice; None if there is no one class.
+        right: the share of held-out rows whose class is predicted correctly after each choice; None without single
+            classes.
     """
 
     patches: list[int]
@@ -43,26 +44,26 @@ def greedy_ridge(
     """Choose patches one by one, each so that a ridge regression on all chosen ones has the least held-out error.
 
     Every fold is held out once. Among equal patches, the first one is chosen; patches whose features are all 0 come
-    last. By accuracy, patches that tell equally many rows right are compared by squared error. What the chosen patches
-    explain is taken out of the others by block Cholesky steps, so that all patches together cost about as much as a few
+    last. By accuracy, patches with equally many correct rows are compared by squared error. What the chosen patches
+    explain is removed from the others by block Cholesky steps, so that all patches together cost about as much as a few
     regressions on all of them.
 
     Source: Miller, "Selection of Subsets of Regression Variables", 1984, https://doi.org/10.2307/2981576, section 2
     (forward selection, here of blocks, with ridge and held-out error).
 
     Args:
-        features: of each patch, centered, float64.
+        features: features of each patch, centered, float64.
         targets: centered, float64.
         folds: the fold of each row.
         penalty: the factor of the sum of squared weights, above 0.
-        frequency: of each class, if targets are one-hot rows less this; for the share of right answers.
-        criterion: what each choice makes best: the held-out squared error, or how many rows are told right.
+        frequency: frequency of each class, if targets are one-hot rows minus this; used for the accuracy.
+        criterion: what each choice optimizes: the held-out squared error, or the number of correctly predicted rows.
 
     Raises:
-        ValueError: if accuracy is asked for without a frequency.
+        ValueError: if the criterion is accuracy and there is no frequency.
     """
     if criterion == "accuracy" and frequency is None:
-        raise ValueError("rows are told right only where each has one class")
+        raise ValueError("accuracy can be computed only if each row has one class")
     parts = [_Fold(features, targets, held_out, penalty) for held_out in each_fold(folds)]
     total = float(targets.square().sum())
     varies = features.ne(0).any(dim=2).any(dim=0).tolist()
@@ -96,9 +97,9 @@ def single_patches(
     folds: Int[Tensor, " row"],
     penalty: float,
 ) -> Float[Tensor, " patch"]:
-    """The share of the squared targets that each patch explains by itself, in rows that it was not fitted to.
+    """The share of the squared targets that each patch explains by itself, in held-out rows.
 
-    Negative where a patch tells nothing and its noise misleads. The arguments are those of :func:`greedy_ridge`.
+    Negative if a patch explains nothing and its noise misleads. The arguments are those of :func:`greedy_ridge`.
     """
     gains = _sum([_Fold(features, targets, held_out, penalty).gains() for held_out in each_fold(folds)])
     total = targets.square().sum()
@@ -110,19 +111,19 @@ def _sum(of_folds: list[Float[Tensor, " patch"]]) -> Float[Tensor, " patch"]:
 
 
 def _best(remaining: list[int], gains: list[float], places: list[int], tie: float) -> int:
-    """Of some places that with the highest gain, and with the first of equal patches."""
+    """The place with the highest gain; among equal gains, the one with the first patch."""
     most = max(gains[place] for place in places)
     equal = [place for place in places if gains[place] >= most - tie]
     return min(equal, key=lambda place: remaining[place])
 
 
 class _Fold:
-    """The regression that one fold judges.
+    """The regression that is evaluated on one fold.
 
-    With W what a ridge regression on the chosen patches leaves of a vector, and X the features of a patch, it keeps
-    W X of every patch that is left, in fitted and held-out rows alike, and the small products of these that say what a
-    patch would add: over fitted rows X'WX + penalty and X'WY, over held-out rows (WX)'(WX) and (WX)'(WY). Patches that
-    were chosen are dropped; the last one takes their place.
+    Let W map a vector to its residual after a ridge regression on the chosen patches, and X be the features of a patch.
+    This keeps W X of every remaining patch, in fitted and held-out rows, and the small products that give the gain of a
+    patch: over fitted rows X'WX + penalty and X'WY, over held-out rows (WX)'(WX) and (WX)'(WY). A chosen patch is
+    dropped; the last one takes its place.
     """
 
     def __init__(
@@ -151,12 +152,12 @@ class _Fold:
         return float(self._open[self._fitted :].square().sum())
 
     def right(self, frequency: Float[Tensor, " target"]) -> int:
-        """Held-out rows whose class is told right."""
+        """The number of held-out rows whose class is predicted correctly."""
         told, classes = self._told_and_classes(frequency)
         return int((told.argmax(dim=1) == classes).sum())
 
     def right_with(self, frequency: Float[Tensor, " target"]) -> Int[Tensor, " patch"]:
-        """Held-out rows whose class would be told right with each patch that is left."""
+        """The number of held-out rows whose class would be predicted correctly with each remaining patch."""
         told, classes = self._told_and_classes(frequency)
         weights = torch.linalg.solve(self._system, self._right)
         judged = self._by_patch(self._rest[self._fitted :])
@@ -170,12 +171,12 @@ class _Fold:
     def _told_and_classes(
         self, frequency: Float[Tensor, " target"]
     ) -> tuple[Float[Tensor, "row target"], Int[Tensor, " row"]]:
-        """What is told of the held-out rows so far, and the class of each."""
+        """The predictions for the held-out rows so far, and the class of each."""
         targets, left = self._targets[self._fitted :], self._open[self._fitted :]
         return targets - left + frequency, (targets + frequency).argmax(dim=1)
 
     def gains(self) -> Float[Tensor, " patch"]:
-        """By how much the held-out squared error falls with each patch that is left."""
+        """The decrease of the held-out squared error with each remaining patch."""
         weights = torch.linalg.solve(self._system, self._right)
         gains: Float[Tensor, "patch own target"] = 2 * weights * self._judged - weights * (self._squares @ weights)
         return gains.sum(dim=(1, 2))
@@ -184,8 +185,8 @@ class _Fold:
         """Choose the patch in a place.
 
         Args:
-            place: among those that are left.
-            features: of that patch, as they were given.
+            place: its place among the remaining patches.
+            features: the original features of that patch.
         """
         width, fitted = self._width, self._fitted
         own = self._rest[:, place * width : (place + 1) * width].clone()

@@ -20,27 +20,28 @@ IsotonicBackend = Literal["auto", "torch", "torchsort"]
 def soft_rank(
     scores: Float[Tensor, "*batch patch"], strength: float, backend: IsotonicBackend = "auto"
 ) -> Float[Tensor, "*batch patch"]:
-    """The slot of each patch when patches stand by descending score, as a continuous function of the scores.
+    """The slot of each patch by descending score, as a continuous function of the scores.
 
     The ranks are the point nearest to ``-scores / strength`` among the averages of all orders' ranks. Patches fall into
     pools of consecutive slots. A patch alone in its pool has its hard rank, and a gradient of zero. In a pool, ranks
     are the scores' distances from the pool's mean, over the strength, around the pool's mean slot: only patches that
-    are near enough to compete for slots tell the gradient anything. Scores an equal distance apart are one pool
-    wherever the distance is at most the strength.
+    are near enough to compete for slots contribute to the gradient. Evenly spaced scores are one pool if their distance
+    is at most the strength.
 
-    Towards a strength of 0 the ranks are hard; equal scores share the mean of their slots at any strength. Towards
-    infinity every rank is the mean slot. Computed in float64, so that neither limit cancels, and exact at any scale.
+    As the strength approaches 0, the ranks become hard; equal scores share the mean of their slots at any strength.
+    Toward infinity every rank becomes the mean slot. Computed in float64, so that nothing cancels in either limit, and
+    exact at any scale.
 
     Source: Blondel et al., "Fast Differentiable Sorting and Ranking", ICML 2020 (https://arxiv.org/abs/2002.08871);
-    their theta is our ``scores``, their epsilon our ``strength``, their rho the ranks, with l2 regularisation Q. Theirs
+    their theta is our ``scores``, their epsilon our ``strength``, their rho the ranks, with l2 regularization Q. Theirs
     begin with 1. The package torchsort ranks ascending: ``soft_rank(-scores) - 1`` there.
 
     Args:
         scores: one for each patch; the highest goes to slot 0.
-        strength: of the regularisation, above 0, in units of the scores.
-        backend: what finds the pools: ``torchsort`` (compiled, one pass), ``torch`` (rounds over all rows at once: a
-            few for most scores, up to a quarter of the patches where gaps grow steadily from less than the strength to
-            more), or ``auto``, the first where it can be used. The results are the same.
+        strength: strength of the regularization, above 0, in units of the scores.
+        backend: the implementation that finds the pools: ``torchsort`` (compiled, one pass), ``torch`` (rounds over all
+            rows at once: a few for most scores, up to a quarter of the patches if gaps grow steadily from less than the
+            strength to more), or ``auto``, which uses the first if it is available. The results are the same.
 
     Returns:
         Ranks from 0 to ``patch - 1``, in float32; float64 for float64.
@@ -56,7 +57,8 @@ def soft_rank(
     scaled = ranked / strength
     slots = torch.arange(scores.shape[-1], dtype=scaled.dtype, device=scores.device).expand_as(scaled)
     first = _pools(scaled + slots, backend)
-    # From the pool's first score: what all have in common would cancel, with large scores to nothing but rounding.
+    # Relative to the pool's first score: the common part would cancel and, with large scores, leave only rounding
+    # errors.
     local = scaled - scaled.gather(-1, first)
     ranks = _pool_means(slots + local, first) - local
     return ranks.gather(-1, order.argsort(dim=-1)).to(_result_dtype(scores))
@@ -65,24 +67,24 @@ def soft_rank(
 def soft_sort(
     scores: Float[Tensor, "*batch patch"], strength: float, backend: IsotonicBackend = "auto"
 ) -> Float[Tensor, "*batch slot"]:
-    """The scores in descending sequence, as a function with a gradient that mixes scores far apart.
+    """The scores in descending sequence, as a function whose gradient mixes distant scores.
 
-    Slots fall into pools; a slot alone in its pool holds its hard sorted score. In a pool, slots hold the pool's mean
-    score, and fall from slot to slot by ``1 / strength``. Scores an equal distance apart are one pool wherever the
-    distance is at least that.
+    Slots fall into pools; a slot alone in its pool holds its hard sorted score. In a pool, values lie around the pool's
+    mean score and fall from slot to slot by ``1 / strength``. Evenly spaced scores are one pool if their distance is at
+    least that.
 
-    Towards a strength of 0 this is the sort, exactly; towards infinity every slot holds the mean. Equal scores stay as
-    they are, and share their gradient as a stable sort has it. Computed in float64, so that neither limit cancels.
+    As the strength approaches 0, this is exactly the sort; toward infinity every slot holds the mean. Equal scores stay
+    unchanged, and get the gradient of a stable sort. Computed in float64, so that nothing cancels in either limit.
 
-    Source: that of :func:`soft_rank`. The package torchsort sorts ascending: its result is ours flipped.
+    Source: as for :func:`soft_rank`. The package torchsort sorts ascending: its result is ours flipped.
 
     Args:
         scores: one for each patch; the highest goes to slot 0.
-        strength: of the regularisation, above 0, in slots for each unit of the scores.
-        backend: that of :func:`soft_rank`.
+        strength: strength of the regularization, above 0, in slots per unit of the scores.
+        backend: as for :func:`soft_rank`.
 
     Returns:
-        A value for each slot, none above that before it, in float32; float64 for float64.
+        A value for each slot, in descending order, in float32; float64 for float64.
 
     Raises:
         ReorderKitError: if the backend is ``torchsort`` and cannot be used here.
@@ -105,7 +107,7 @@ def _result_dtype(scores: Tensor) -> torch.dtype:
 def _pool_means(
     values: Float[Tensor, "*batch slot"], first: Int[Tensor, "*batch slot"]
 ) -> Float[Tensor, "*batch slot"]:
-    """The mean over the pool of each slot; its gradient, too, is a mean over pools."""
+    """The mean over the pool of each slot; its gradient is also a mean over pools."""
     zeros = torch.zeros_like(values)
     totals = zeros.scatter_add(-1, first, values).gather(-1, first)
     return totals / zeros.scatter_add(-1, first, torch.ones_like(values)).gather(-1, first)
@@ -113,7 +115,7 @@ def _pool_means(
 
 @torch.no_grad()
 def _pools(values: Float[Tensor, "*batch slot"], backend: IsotonicBackend) -> Int[Tensor, "*batch slot"]:
-    """The pools of the isotonic regression to falling values: for each slot, the first slot of its pool.
+    """The pools of the isotonic regression to descending values: for each slot, the first slot of its pool.
 
     The regression is the mean over each pool. Pools are constant almost everywhere, so they have no gradient.
     """
@@ -130,14 +132,14 @@ def _pools(values: Float[Tensor, "*batch slot"], backend: IsotonicBackend) -> In
 
 
 def _runs(values: Float[Tensor, "*batch slot"]) -> Int[Tensor, "*batch slot"]:
-    """For each slot, the last one up to it whose value is below the one before."""
+    """For each slot, the last slot up to it whose value is below the previous one."""
     falls = F.pad(values.diff(dim=-1) < 0, (1, 0), value=True)
     slots = torch.arange(values.shape[-1], device=values.device)
     return torch.where(falls, slots, 0).cummax(dim=-1).values
 
 
 def _choose_kernel(backend: IsotonicBackend, device: str) -> Callable[[Tensor], Tensor] | None:
-    """What torchsort solves the regression with; None for our own way."""
+    """The kernel of torchsort for the regression; None for our implementation."""
     if backend == "torch":
         return None
     kernel = _kernel(device)
@@ -153,9 +155,9 @@ def _choose_kernel(backend: IsotonicBackend, device: str) -> Callable[[Tensor], 
 
 @cache
 def _kernel(device: str) -> Callable[[Tensor], Tensor] | Exception:
-    """The compiled regression of torchsort for a type of device, or why there is none."""
+    """The compiled regression of torchsort for a type of device, or the reason why it is missing."""
     try:
         kernel: Callable[[Tensor], Tensor] = import_module(f"torchsort.isotonic_{device}").isotonic_l2
-    except Exception as error:  # a compiled extension that does not fit raises anything
+    except Exception as error:  # an incompatible compiled extension can raise anything
         return error
     return kernel

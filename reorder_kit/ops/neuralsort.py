@@ -11,17 +11,17 @@ from torch.nn.functional import pad
 def neuralsort(scores: Float[Tensor, "*batch patch"], temperature: float) -> Float[Tensor, "*batch slot patch"]:
     """The matrix whose row for slot i is ``softmax(((n + 1 - 2i) s - A 1) / temperature)``, slots counted from 1.
 
-    Here n is the number of patches, s are the scores and ``A[p, q] = |s_p - s_q|``. The largest share of each row is
-    that of the patch whose score has this rank.
+    Here n is the number of patches, s are the scores and ``A[p, q] = |s_p - s_q|``. The largest share in each row
+    belongs to the patch whose score has this rank.
 
-    What is divided by the temperature is a score times a number of slots: of scores that are evenly spaced by d, the
-    patch that is k slots away from a slot weighs ``exp(-d k^2 / temperature)`` there. With scores one slot apart, that
-    is a Gaussian as wide as the *square root* of the temperature.
+    The temperature divides a score times a number of slots: with scores evenly spaced by d, a patch that is k slots
+    away from a slot has the weight ``exp(-d k^2 / temperature)`` there. With scores one slot apart, that is a Gaussian
+    as wide as the *square root* of the temperature.
 
-    As written above, numbers of the order n^2 are subtracted, and in float32 some rows of several hundred patches then
-    give their largest share to the wrong one. A row is the same, up to a constant that its softmax ignores, as minus
-    the distance from the slot's own patch: a sum of the gaps between neighbouring scores, each taken 1, 3, 5, ... times
-    as it is further away. Only these gaps are differences.
+    As written above, numbers of the order n^2 are subtracted, and in float32, with several hundred patches, some rows
+    then give their largest share to the wrong patch. Up to a constant that its softmax ignores, a row equals minus the
+    distance from the slot's own patch: a sum of the gaps between neighboring scores, with factors 1, 3, 5, ... that
+    grow with the distance. So only these gaps are computed by subtraction.
 
     Source: Grover et al., "Stochastic Optimization of Sorting Networks via Continuous Relaxations", ICLR 2019
     (https://arxiv.org/abs/1903.08850, equation 5); their P-hat is our result, their s our ``scores``, their tau our
@@ -29,15 +29,15 @@ def neuralsort(scores: Float[Tensor, "*batch patch"], temperature: float) -> Flo
 
     Args:
         scores: one for each patch; the highest goes to the first slot. Computed in float32, or in float64 if they are.
-        temperature: above 0, in units of the scores times slots. Towards 0 the rows become one-hot; equal scores share
+        temperature: above 0, in units of the scores times slots. Toward 0 the rows become one-hot; equal scores share
             their slots at any temperature, and the gradient there is that of the row-major sequence among them.
-            Towards infinity the rows become uniform.
+            Toward infinity the rows become uniform.
     """
     scores = scores if scores.dtype == torch.float64 else scores.float()
     ranked, patch_of_rank = scores.sort(dim=-1, descending=True, stable=True)
     gaps = ranked[..., :-1] - ranked[..., 1:]
     slots = torch.arange(scores.shape[-1], device=scores.device)
-    times = (2 * (slots[:-1] - slots.unsqueeze(-1)) + 1).abs()  # [slot, gap], where gap k is behind rank k
+    times = (2 * (slots[:-1] - slots.unsqueeze(-1)) + 1).abs()  # [slot, gap], where gap k is after rank k
     stretched = times * gaps.unsqueeze(-2)
     behind = pad(stretched.triu().cumsum(dim=-1), (1, 0))
     before = pad(stretched.tril(-1).flip(-1).cumsum(dim=-1).flip(-1), (0, 1))

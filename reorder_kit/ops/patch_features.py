@@ -1,4 +1,4 @@
-"""What a ridge regression is told of each patch."""
+"""Features of patches for ridge regression."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from torch import Tensor
 
 COMPONENTS = 16
 MOST_FEATURES = 4096
-"""Of all patches together: with more patches than 128, each has fewer components."""
+"""The limit for all patches together: with more than 128 patches, each has fewer components."""
 _TINY = torch.finfo(torch.float64).tiny
-_LEAST_VARIANCE = 1e-9  # of a component, as a share of the largest of any patch: below it there is only rounding
+_LEAST_VARIANCE = 1e-9  # of a component, as a share of the largest of any patch; smaller ones are rounding
 
 
 def patch_features(
@@ -18,14 +18,14 @@ def patch_features(
 ) -> Float[Tensor, "image patch feature"]:
     """Whitened principal components of each patch and their squares, each with mean 0 and variance 1 over images.
 
-    Every patch has components of its own. Those without variance, and squares that never vary, are 0.
+    Every patch has its own components. Those without variance, and squares that never vary, are 0.
 
     Args:
         patches: pixels, row-major.
-        components: at most, for each patch; there are half as many as features.
-        most: features of all patches together, if that leaves each a component.
+        components: the largest number for each patch, which has twice as many features.
+        most: limit on the features of all patches together, if that leaves each a component.
     """
-    # Patch by patch, since all of them in float64 would take several times the memory of the images.
+    # Patch by patch, because all of them in float64 would take several times the memory of the images.
     covariance = torch.stack([_centered(pixels).T @ _centered(pixels) for pixels in patches.unbind(1)]) / len(patches)
     values, directions = torch.linalg.eigh(covariance)
     kept = min(components, values.shape[1], max(1, most // (2 * len(values))))

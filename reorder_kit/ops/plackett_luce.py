@@ -18,14 +18,14 @@ from reorder_kit.ops.scores import order_of_scores
 class PlackettLuce:
     """Patches are drawn one after the other without replacement, each with probability proportional to ``exp(logit)``.
 
-    Everything belongs to this one object, so that a sample and its log-probability cannot be taken at different
-    temperatures. All of it is done in float32, or in float64 for logits in float64.
+    One object does everything, so that a sample and its log-probability cannot have different temperatures. Everything
+    is computed in float32, or in float64 for logits in float64.
 
-    An order may be partial: the first slots only. Its probability is that of these choices, whatever follows.
+    An order may be partial, with only the first slots. Its probability is that of these choices, whatever follows.
 
-    Towards a temperature of 0 the distribution is the greedy order alone, where no logits are equal; equal logits share
-    their slots evenly, as far as the noise of a draw is not lost beside logits that are some 10^5 temperatures large.
-    Towards infinity all orders become equally probable.
+    As the temperature approaches 0, only the greedy order remains, if no logits are equal; equal logits share their
+    slots evenly, unless logits are around 10^5 temperatures large and absorb the noise of a draw. Toward infinity all
+    orders become equally probable.
 
     Source: Plackett, "The Analysis of Permutations", Applied Statistics 1975; sampling by Gumbel top-k, Yellott 1977,
     and for partial orders Kool et al., "Stochastic Beams and Where to Find Them", ICML 2019,
@@ -48,11 +48,11 @@ class PlackettLuce:
     def sample(
         self, count: int, generator: torch.Generator, slots: int | None = None
     ) -> Int[Tensor, "sample *batch slot"]:
-        """Independent orders.
+        """Draw independent orders.
 
         Args:
-            count: orders for each distribution of the batch.
-            generator: its noise is drawn where it lives, so that a run draws the same orders on every device.
+            count: number of orders for each distribution of the batch.
+            generator: noise is drawn on its device, so that a run draws the same orders on every device.
             slots: length of partial orders; all patches if not given.
         """
         noise = gumbel_noise((count, *self.logits.shape), generator).to(self.logits.device)
@@ -64,7 +64,7 @@ class PlackettLuce:
         Stable at any scale of the logits: the log of the remaining mass is a reversed cumulative log-sum-exp.
 
         Args:
-            orders: full or partial; the last of their leading dimensions are those of the logits.
+            orders: full or partial orders; their last leading dimensions are those of the logits.
         """
         chosen, remaining = self._choices(completed(orders, self.logits.shape[-1]))
         return (chosen - remaining)[..., : orders.shape[-1]].sum(dim=-1)
@@ -72,8 +72,8 @@ class PlackettLuce:
     def score(self, orders: Int[Tensor, "*sample slot"]) -> Float[Tensor, "*sample patch"]:
         """The score function: the gradient of the log-probability with respect to the scaled logits, in closed form.
 
-        A patch's is 1 if it was placed, minus its probability in every choice it took part in. Its mean over the
-        distribution is zero.
+        For each patch it is 1 if the patch was placed, minus its probability in every choice it took part in. Its mean
+        over the distribution is zero.
         """
         full = completed(orders, self.logits.shape[-1])
         chosen, remaining = self._choices(full)
@@ -86,13 +86,13 @@ class PlackettLuce:
         """The entropy of each choice, given those before it, summed over the slots of each order; in nats.
 
         The entropy of the distribution is the mean of it over all orders, by the chain rule: over drawn orders it is an
-        unbiased estimate, of less variance than minus the log-probability, since what is random in a choice is
+        unbiased estimate, with less variance than minus the log-probability, because the randomness of each choice is
         integrated out (Rao-Blackwell). For equal logits it is exact.
         """
         chosen, remaining = self._choices(completed(orders, self.logits.shape[-1]))
-        # A choice is first whether it is the patch that was chosen, and then, if it is not, a choice among the others:
-        # the entropy of slot s is the sum over t >= s of exp(remaining[t] - remaining[s]) times that of the binary
-        # choice at t. Nothing in it cancels. At the last patch there is nothing to choose.
+        # A choice first decides whether it is the patch that was chosen, and if not, chooses among the others: the
+        # entropy of slot s is the sum over t >= s of exp(remaining[t] - remaining[s]) times that of the binary choice
+        # at t. No terms cancel. At the last patch there is no choice.
         yes, no = (chosen - remaining)[..., :-1], remaining.diff(dim=-1)
         binary = -(yes.exp() * yes + no.exp() * no)
         times = (remaining + _log_inverse_masses(remaining, orders.shape[-1])).exp()[..., :-1]
@@ -101,14 +101,14 @@ class PlackettLuce:
     def perturbed_logits(
         self, orders: Int[Tensor, "*sample slot"], generator: torch.Generator
     ) -> Float[Tensor, "*sample patch"]:
-        """Gumbel-perturbed logits, given that their descending order is a full order.
+        """Draw Gumbel-perturbed logits, given that their descending order is a full order.
 
         Drawn for orders of this distribution, they are distributed as scaled logits plus Gumbel noise. They can be
         differentiated twice, and take memory for every sample and pair of patches.
 
         Source: Gadetsky et al., "Low-Variance Black-Box Gradient Estimates for the Plackett-Luce Distribution", AAAI
         2020, https://arxiv.org/abs/1911.10036 (their z-tilde, from their v). In terms of exp(-z), patches arrive one
-        after the other, with waiting times of the rate of the remaining mass.
+        after the other, with waiting times whose rate is the remaining mass.
         """
         remaining = _pairwise_logcumsumexp(self._choices(orders)[0].flip(-1)).flip(-1)
         # The log of an exponential waiting time is minus a Gumbel value.
@@ -116,7 +116,7 @@ class PlackettLuce:
         return torch.zeros_like(remaining).scatter(-1, orders, -_pairwise_logcumsumexp(waiting))
 
     def greedy(self) -> Int[Tensor, "*batch patch"]:
-        """The order whose every slot takes the most probable of the patches left: the mode of the distribution."""
+        """The order in which every slot takes the most probable remaining patch: the mode of the distribution."""
         return order_of_scores(self.logits)
 
     def _choices(
@@ -128,7 +128,7 @@ class PlackettLuce:
 
 
 def _log_inverse_masses(remaining: Float[Tensor, "*sample slot"], slots: int) -> Float[Tensor, "*sample slot"]:
-    """The log of the sum of ``exp(-remaining)`` over the choices up to each slot, of which there are ``slots``."""
+    """The log of the sum of ``exp(-remaining)`` over the choices up to each slot; there are ``slots`` choices."""
     sums = (-remaining[..., :slots]).logcumsumexp(dim=-1)
     return torch.cat([sums, sums[..., -1:].expand_as(remaining[..., slots:])], dim=-1)
 

@@ -1,18 +1,18 @@
-"""The planted chain: images of random signs, a class that hangs on a hidden order, and what an order can be worth.
+"""The planted chain: images of random signs, a class that depends on a hidden order, and the value of an order.
 
-An image has n patches x, each +1 or -1 with equal probability. In the hidden order h its neighbours make n - 1 products
-z[k] = x[h[k]] x[h[k + 1]], which are independent fair signs, too, and the class is the sign of their sum: the majority
-of z. With an even n their number is odd, so that there is no tie.
+An image has n patches x, each +1 or -1 with equal probability. In the hidden order h, neighbors form n - 1 products
+z[k] = x[h[k]] x[h[k + 1]], which are also independent fair signs, and the class is the sign of their sum: the majority
+of z. With an even n their number is odd, so there are no ties.
 
-A model that puts the patches in an order and adds up functions of neighbouring slots sees the product of two patches if
-they stand beside each other, and of no others. If they are neighbours in the hidden order it is one of the z, and it
-counts as *restored*. Any other is the product of a run of the z, and tells nearly nothing of their majority, but not
-nothing: the correlation is zero for a run of even length, and (-1)^((k-1)/2) c C(m, (k-1)/2) / C(2m, k-1) for one of
-odd length k, where 2m = n - 2 and c = C(2m, m) / 4^m is that of a single z (R. O'Donnell, Analysis of Boolean
-Functions, 2014, section 5.3, https://arxiv.org/abs/2105.10386; his n is our n - 1). For 16 patches c is 0.21 and a run
-of three has -0.016; the longest run has as much as a single product, though, which takes the ends of the chain side by
-side. So chance is exact for a model that knows the restored products only; see :func:`additive_accuracy` for what a
-model makes of the others.
+A model that puts the patches in an order and adds up functions of neighboring slots sees only the products of patches
+that are adjacent there. If two such patches are neighbors in the hidden order, their product is one of the z and counts
+as *restored*. Any other product is that of a run of the z, and says almost nothing about their majority: the
+correlation is zero for a run of even length, and (-1)^((k-1)/2) c C(m, (k-1)/2) / C(2m, k-1) for a run of odd length k,
+where 2m = n - 2 and c = C(2m, m) / 4^m is that of a single z (R. O'Donnell, Analysis of Boolean Functions, 2014,
+section 5.3, https://arxiv.org/abs/2105.10386; his n is our n - 1). For 16 patches c is 0.21 and a run of three has
+-0.016; the longest run has as much as a single product, though, which happens if the ends of the chain are adjacent. So
+chance is exact only for a model that knows just the restored products; see :func:`additive_accuracy` for the effect of
+the others.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from reorder_kit.orders.order import Order
 
 
 def chain_class(signs: Int8[Tensor, "image patch"], hidden: Order) -> Bool[Tensor, " image"]:
-    """Whether most products of neighbours in the hidden order are positive.
+    """Whether most products of neighbors in the hidden order are positive.
 
     Args:
         signs: the patches of each image, row-major, +1 or -1.
@@ -39,9 +39,9 @@ def chain_class(signs: Int8[Tensor, "image patch"], hidden: Order) -> Bool[Tenso
 
 
 def restored_neighbours(order: Order, hidden: Order) -> int:
-    """How many neighbours of a hidden order stand beside each other in an order, in either direction.
+    """The number of neighbors in a hidden order that are adjacent in an order, in either direction.
 
-    It is at most one less than there are patches; the hidden order and its reverse have all of them.
+    It is at most the number of patches minus one, which the hidden order and its reverse reach.
 
     Args:
         order: one order for all images; it may leave patches out.
@@ -54,23 +54,23 @@ def restored_neighbours(order: Order, hidden: Order) -> int:
     2
     """
     if not (order.is_static and hidden.is_static and hidden.is_full and order.num_patches == hidden.num_patches):
-        raise ReorderKitError(f"{order!r} and {hidden!r} have no neighbours to compare: give two orders of one grid")
+        raise ReorderKitError(f"{order!r} and {hidden!r} have no neighbors to compare: give two orders of one grid")
     ranks = hidden.rank[order.indices]
     return int(((ranks[1:] - ranks[:-1]).abs() == 1).sum())
 
 
 def bayes_accuracy(num_patches: int, restored: int) -> float:
-    """The accuracy of the best model that knows the restored products and nothing else.
+    """The accuracy of the best model that knows only the restored products.
 
     It follows the majority of what it knows: ``1/2 + E|E[class | restored products]| / 2``, summed exactly. If there is
-    no majority, the model tosses a coin, so an even number of products is worth no more than one less.
+    no majority, the model tosses a coin, so an even number of products is worth the same as one less.
 
     Args:
-        num_patches: patches of an image, an even number.
-        restored: products it knows, from 0 to ``num_patches - 1``.
+        num_patches: number of patches of an image, even.
+        restored: number of products it knows, from 0 to ``num_patches - 1``.
 
     Raises:
-        ReorderKitError: if the number of patches is odd, or the number of products out of range.
+        ReorderKitError: if the number of patches is odd, or the number of products is out of range.
 
     >>> [round(bayes_accuracy(16, restored), 3) for restored in (0, 1, 8, 12, 15)]
     [0.5, 0.605, 0.75, 0.839, 1.0]
@@ -85,22 +85,23 @@ def bayes_accuracy(num_patches: int, restored: int) -> float:
 
 
 def additive_accuracy(num_patches: int, restored: int) -> float:
-    """The accuracy of a model that adds up the products of all neighbouring slots, as if only the restored ones told.
+    """The accuracy of a model that adds up the products of all neighboring slots, if only restored ones inform.
 
     A model without positions cannot know which of its products are restored: it treats all alike, and the others are
-    noise to it, here as many independent fair signs. It is never above :func:`bayes_accuracy`.
+    noise, here the same number of independent fair signs. It is never above :func:`bayes_accuracy`.
 
-    That is not exact for every order. Of 16 patches the best sum of products, by trial of all images, lies within 0.01
-    of it in most orders and within 0.055 in all that were tried (also 0.50 to 0.55 where no neighbour is restored),
-    but up to 0.09 lower where the ends of the chain stand side by side. A model that weights each slot on its own, by
-    way of positions, can do better than all this: in a chain cut in two and joined by its ends it can always be right.
+    This is not exact for every order. With 16 patches, the best sum of products, evaluated on all images, is within
+    0.01 of it in most orders and within 0.055 in all orders tried (also 0.50 to 0.55 if no neighbor is restored), but
+    up to 0.09 lower if the ends of the chain are adjacent. A model with positions can weight each slot separately and
+    do better: in a chain cut in two and joined by its ends, it can always be right.
 
     Args:
-        num_patches: patches of an image, an even number.
-        restored: products of neighbouring slots that are hidden neighbours, from 0 to ``num_patches - 1``.
+        num_patches: number of patches of an image, even.
+        restored: number of products of neighboring slots that are neighbors in the hidden order, from 0 to
+            ``num_patches - 1``.
 
     Raises:
-        ReorderKitError: if the number of patches is odd, or the number of products out of range.
+        ReorderKitError: if the number of patches is odd, or the number of products is out of range.
 
     >>> [round(additive_accuracy(16, restored), 3) for restored in (0, 1, 8, 12, 15)]
     [0.5, 0.522, 0.683, 0.803, 1.0]
@@ -119,12 +120,12 @@ def _unknown_products(num_patches: int, restored: int) -> int:
     if num_patches < 2 or num_patches % 2:
         raise ReorderKitError(f"a planted chain has an even number of patches, not {num_patches}")
     if not 0 <= restored < num_patches:
-        raise ReorderKitError(f"of {num_patches - 1} products {restored} cannot be restored")
+        raise ReorderKitError(f"{restored} of {num_patches - 1} products cannot be restored")
     return num_patches - 1 - restored
 
 
 def _positive_sums(restored: int, unknown: int) -> list[int]:
-    """For each number of positive products among the restored: in how many cases of the unknown the sum is positive.
+    """For each number of positive products among the restored: the cases of the unknown in which the sum is positive.
 
     A sum of n - 1 signs is positive if n/2 of them are.
     """

@@ -1,4 +1,4 @@
-"""Which slots can influence the readout, from the structure of a model alone."""
+"""Which slots can influence the readout, from only the structure of a model."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def propagate_reach(read: Bool[Tensor, " slot"], sees: Bool[Tensor, "query key"]
     Args:
         read: the slots the readout reads after the last block.
         sees: which slots a block lets each slot see, itself included.
-        blocks: how often the block is repeated.
+        blocks: number of repetitions of the block.
 
     >>> import torch
     >>> itself_and_the_one_before = torch.tensor([[1, 0, 0, 0], [1, 1, 0, 0], [0, 1, 1, 0], [0, 0, 1, 1]]).bool()

@@ -1,4 +1,4 @@
-"""Attention whose scores depend on how far apart query and key stand."""
+"""Attention whose scores depend on the distance of query and key."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def relative_attention(
 ) -> Float[Tensor, "*batch head query dim"]:
     """Attention with the scores ``(q_i + u) k_j + (q_i + v) r_(i-j)``, divided by the square root of ``dim``.
 
-    The queries belong to the last of the tokens that the keys belong to: before them stand those of the memory.
+    The queries belong to the last of the tokens that the keys belong to; those of the memory come before them.
 
     Source: Dai et al., "Transformer-XL: Attentive Language Models beyond a Fixed-Length Context", ACL 2019
     (https://arxiv.org/abs/1901.02860), section 3.3. Their u is our ``content_bias``, their v our ``position_bias``,
@@ -31,16 +31,16 @@ def relative_attention(
     distances to keys.
 
     Args:
-        query: of the last tokens.
-        key: of all tokens, the memory first.
-        value: of all tokens.
-        relative_key: of the distances ``i - j``, descending from ``key - 1``, the farthest behind; down to 0 at least,
-            and to ``1 - query`` for queries that see ahead.
-        content_bias: added to the query where it meets a key.
-        position_bias: added to the query where it meets a distance.
+        query: queries of the last tokens.
+        key: keys of all tokens, the memory first.
+        value: values of all tokens.
+        relative_key: keys of the distances ``i - j``, descending from ``key - 1``, the farthest before; at least down
+            to 0, and to ``1 - query`` for queries that see ahead.
+        content_bias: added to the query when multiplied with a key.
+        position_bias: added to the query when multiplied with a distance.
         visible: which keys a query sees, the same for all heads. At least one, or the result is NaN.
     """
-    # Heads come first, so that the keys of all distances, which differ by head alone, are multiplied once.
+    # Heads come first, so that the keys of all distances, which differ only by head, are multiplied once.
     batch, scale = query.shape[:-3], query.shape[-1] ** -0.5
     query = query.movedim(-3, 0)
     heads = len(query)
@@ -60,14 +60,14 @@ def relative_attention(
 def _distances_to_keys(
     scores: Float[Tensor, "*batch query distance"], num_keys: int
 ) -> Float[Tensor, "*batch query key"]:
-    """A view in which the score of a query with a key stands in the column of the key.
+    """A view in which the score of a query with a key is in the column of the key.
 
-    Of query i, the score with key j stands in column ``queries - 1 - i + j``. In the rows written as one line, this
-    place moves on by ``columns - 1`` from one query to the next, so rows that are one column shorter line the keys up.
-    A column more than keys is needed. Keys ahead of the last distance show an arbitrary score.
+    The score of query i with key j is in column ``queries - 1 - i + j``. With the rows written as one line, this place
+    moves by ``columns - 1`` from one query to the next, so rows that are one column shorter align the keys. This needs
+    one column more than keys. Keys ahead of the last distance show an arbitrary score.
     """
     queries, columns = scores.shape[-2:]
     line = scores.flatten(-2)[..., queries - 1 : queries - 1 + queries * (columns - 1)]
     shifted = line.view(*scores.shape[:-2], queries, columns - 1)
-    # Even a slice of everything costs a copy in the backward pass.
+    # Even a full slice costs a copy in the backward pass.
     return shifted if columns - 1 == num_keys else shifted[..., :num_keys]

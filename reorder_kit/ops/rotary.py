@@ -1,4 +1,4 @@
-"""Rotation of queries and keys by their places: scores then depend on how far apart two places are."""
+"""Rotation of queries and keys by their places: scores then depend on the distance of two places."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Rotation:
-    """The angles by which the pairs of channels of each token are turned.
+    """The angles by which the pairs of channels of each token are rotated.
 
     Args:
-        sin: the sine of each angle; 0 for a token that is not turned.
-        cos: the cosine; 1 for a token that is not turned.
+        sin: the sine of each angle; 0 for a token that is not rotated.
+        cos: the cosine; 1 for a token that is not rotated.
     """
 
     sin: Float[Tensor, "#batch token pair"]
@@ -23,10 +23,10 @@ class Rotation:
 
 
 def rotate(vectors: Float[Tensor, "batch head token dim"], rotation: Rotation) -> Float[Tensor, "batch head token dim"]:
-    """Turn channel ``i`` and channel ``dim / 2 + i`` of each token, as a plane, by the token's angle ``i``.
+    """Rotate channels ``i`` and ``dim / 2 + i`` of each token, as a plane, by the token's angle ``i``.
 
-    Source: Su et al., "RoFormer", 2021 (https://arxiv.org/abs/2104.09864), section 3.2.2. They pair channels that stand
-    beside each other; pairing the two halves is the same but for the names of channels, and faster.
+    Source: Su et al., "RoFormer", 2021 (https://arxiv.org/abs/2104.09864), section 3.2.2. They pair adjacent channels;
+    pairing the two halves is the same except for the names of channels, and faster.
 
     Args:
         vectors: queries or keys.
@@ -39,5 +39,5 @@ def rotate(vectors: Float[Tensor, "batch head token dim"], rotation: Rotation) -
     sin, cos = rotation.sin.unsqueeze(1), rotation.cos.unsqueeze(1)
     first, second = vectors.chunk(2, dim=-1)
     turned = torch.cat([first * cos - second * sin, second * cos + first * sin], dim=-1)
-    # Angles are in single precision, also where queries are in half of it.
+    # Angles are in single precision, even if queries are in half precision.
     return turned.to(vectors.dtype)

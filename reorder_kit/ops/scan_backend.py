@@ -1,4 +1,4 @@
-"""What can compute the selective scan, by name; :mod:`reorder_kit.ops.selective_scan` explains each."""
+"""The names of the implementations of the selective scan; :mod:`reorder_kit.ops.selective_scan` explains each."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ def scores_of_order(indices: Int[Tensor, " slot"], first: float, last: float) ->
     """Evenly spaced scores whose descending order is the given full order.
 
     They are *scattered*: ``scores[indices[slot]]`` is the slot's value. Gathering them instead would give the inverse
-    order, which the published code of REOrder (arXiv 2505.23751) starts from.
+    order, from which the published code of REOrder (arXiv 2505.23751) starts.
 
     Args:
         indices: the patch in each slot.

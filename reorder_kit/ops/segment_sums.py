@@ -1,4 +1,4 @@
-"""Sums over all segments of a sequence, which decay masks are made of."""
+"""Sums over all segments of a sequence, used in decay masks."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from torch import Tensor
 
 
 def segment_sums(values: Float[Tensor, "*batch step"]) -> Float[Tensor, "*batch step step"]:
-    """What the steps after ``j`` up to ``i`` add up to, in row ``i`` and column ``j``; -inf where ``i < j``.
+    """The sum of the steps after ``j`` up to ``i``, in row ``i`` and column ``j``; -inf where ``i < j``.
 
-    Of logarithms of decays, ``exp`` gives the share of step ``j`` that is left in step ``i``. Every sum is added up by
-    itself. The difference of two sums from the beginning is the same on paper, but it keeps the rounding of those two,
-    which grow with the length, and so do its errors and those of its gradients.
+    For logarithms of decays, ``exp`` gives the share of step ``j`` that is left in step ``i``. Every sum is computed
+    separately. The difference of two sums from the beginning is mathematically the same, but it inherits the rounding
+    errors of both, which grow with the length, as do those of its gradients.
 
     Source: Dao and Gu, "Transformers are SSMs", 2024 (https://arxiv.org/abs/2405.21060), listing 1, ``segsum``. Time
     and memory are quadratic in the number of steps.

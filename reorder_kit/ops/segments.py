@@ -1,4 +1,4 @@
-"""A sequence cut into segments that remember what stood before them."""
+"""A sequence cut into segments that remember what came before them."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class Segments:
 
     Args:
         num_tokens: length of the sequence.
-        size: tokens of a segment, at most ``num_tokens``.
-        memory: how many tokens before it a segment remembers, at most those before the last segment.
+        size: number of tokens in a segment, at most ``num_tokens``.
+        memory: number of tokens before it that a segment remembers, at most those before the last segment.
     """
 
     num_tokens: int
@@ -39,16 +39,16 @@ class Segments:
 
     @property
     def count(self) -> int:
-        """Segments."""
+        """The number of segments."""
         return -(-self.num_tokens // self.size)
 
     @property
     def missing(self) -> int:
-        """What the first segment lacks, tokens."""
+        """The number of tokens that the first segment lacks."""
         return self.count * self.size - self.num_tokens
 
     def split(self, tokens: Float[Tensor, "batch token dim"]) -> Float[Tensor, "batch segment size dim"]:
-        """The tokens by segment, zeros in front of the first."""
+        """The tokens by segment, with zeros before the first."""
         batch, _, dim = tokens.shape
         return pad(tokens, (0, 0, self.missing, 0)).view(batch, self.count, self.size, dim)
 
@@ -61,10 +61,10 @@ class Segments:
         return tokens[:, : self.num_tokens - self.size]
 
     def remember(self, past: Float[Tensor, "batch past dim"]) -> Float[Tensor, "batch segment memory dim"]:
-        """The memory of every segment, zeros where there was nothing before.
+        """The memory of every segment, with zeros where there were no tokens.
 
         Args:
-            past: what :meth:`before_last` returned.
+            past: the result of :meth:`before_last`.
         """
         filled = pad(past, (0, 0, self.memory + self.missing, 0))
         return filled.unfold(1, self.memory, self.size).transpose(2, 3)
@@ -74,12 +74,12 @@ class Segments:
     ) -> Bool[Tensor, "#batch segment query key"]:
         """What each token of a segment sees of the memory and the segment, in this sequence.
 
-        Tokens that are not there are seen by nobody but themselves. That exception keeps a softmax defined.
+        Missing tokens are seen only by themselves, which keeps the softmax defined.
 
         Args:
             causal: no token sees a later one.
-            valid: False for padding, which has to stand in front of all else.
-            device: where to make the mask.
+            valid: False for padding, which must come before everything else.
+            device: the device of the mask.
         """
         first = self.size * torch.arange(self.count, device=device) - self.missing
         query = torch.arange(self.size, device=device).unsqueeze(1)
@@ -92,7 +92,7 @@ class Segments:
         return (there.unsqueeze(2) & allowed) | (key == query)
 
     def sees(self, causal: bool) -> Bool[Tensor, "query key"]:
-        """Which token sees which, over the whole sequence.
+        """Which tokens see which, over the whole sequence.
 
         >>> Segments(num_tokens=5, size=2, memory=1).sees(causal=True).int().tolist()
         [[1, 0, 0, 0, 0], [1, 1, 0, 0, 0], [1, 1, 1, 0, 0], [0, 0, 1, 1, 0], [0, 0, 1, 1, 1]]

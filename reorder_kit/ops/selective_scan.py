@@ -34,7 +34,7 @@ def selective_scan(
 ) -> Float[Tensor, "batch dim length"]:
     """Walk along a sequence with a state that the input itself writes, keeps and reads.
 
-    For every channel of u, with a state h of its own::
+    For every channel of u, with its own state h::
 
         h_t = exp(delta_t A) h_{t-1} + delta_t B_t u_t
         y_t = (C_t h_t + D u_t) silu(z_t)
@@ -42,17 +42,17 @@ def selective_scan(
     Source: Gu and Dao, "Mamba", 2023 (https://arxiv.org/abs/2312.00752), algorithm 2; their x is our u, their Delta our
     delta after bias and softplus. Names and shapes are those of ``selective_scan_fn`` in the package mamba-ssm.
 
-    The state is float32 under any autocast, and float64 for float64. Safe for any step size and length: it is a
-    product of decays between 0 and 1, and never divided by one. Memory is linear in the length. There are no second
-    derivatives.
+    The state is float32 under any autocast, and float64 for float64. Safe for any step size and length: decays are
+    between 0 and 1, and nothing is ever divided by a product of them. Memory is linear in the length. There are no
+    second derivatives.
 
     Backends:
 
-    * ``torch``: eager, anywhere, at once.
-    * ``compiled``: the same through ``torch.compile``, about half the time on a CPU. It needs a C++ compiler (on a GPU,
+    * ``torch``: eager, on any device, without compilation.
+    * ``compiled``: the same with ``torch.compile``, in about half the time on a CPU. It needs a C++ compiler (on a GPU,
       Triton) and takes seconds to compile at its first use in a process and again when shapes change.
     * ``mamba-ssm``: the CUDA kernel of that package.
-    * ``auto``: ``mamba-ssm`` where it can be used, else ``torch``.
+    * ``auto``: ``mamba-ssm`` if it can be used, else ``torch``.
 
     Args:
         u: input.
@@ -60,11 +60,11 @@ def selective_scan(
         A: rate of change of the state, 0 or less.
         B: how the input is written into the state.
         C: how the state is read.
-        D: what of the input is added to the output.
+        D: factor of the input that is added to the output.
         z: gate of the output.
         delta_bias: added to delta.
         delta_softplus: make delta positive by a softplus.
-        backend: what computes it.
+        backend: the implementation.
 
     Returns:
         y, in the dtype of u.
@@ -100,12 +100,12 @@ def selective_scan(
 def choose_backend(
     backend: ScanBackend, device: str, dtype: torch.dtype = torch.float32
 ) -> Literal["torch", "compiled", "mamba-ssm"]:
-    """What computes a scan.
+    """Choose the implementation of a scan.
 
     Args:
-        backend: what was asked for.
+        backend: the requested backend.
         device: type of the device, as in ``cuda``.
-        dtype: of the input.
+        dtype: dtype of the input.
 
     Raises:
         ReorderKitError: if it is ``mamba-ssm`` and cannot be used here.
@@ -123,10 +123,10 @@ def choose_backend(
 
 @cache
 def _kernel() -> Callable[..., Tensor] | Exception:
-    """The CUDA kernel, or why there is none."""
+    """The CUDA kernel, or the reason why it is missing."""
     try:
         kernel: Callable[..., Tensor] = import_module("mamba_ssm.ops.selective_scan_interface").selective_scan_fn
-    except Exception as error:  # a compiled extension that does not fit raises anything
+    except Exception as error:  # an incompatible compiled extension can raise anything
         return error
     return kernel
 
@@ -148,12 +148,12 @@ def _mamba_ssm(
     delta_bias: Tensor | None,
     delta_softplus: bool,
 ) -> Tensor:
-    """The kernel wants what varies along the sequence in the dtype of u, and what does not in float32."""
+    """The kernel requires inputs that vary along the sequence in the dtype of u, and the others in float32."""
     kernel = _kernel()
     if isinstance(kernel, Exception):
         raise ReorderKitError(
             f"the scan backend mamba-ssm cannot be imported: {type(kernel).__name__}: {kernel}",
-            "reorder-kit doctor says how to get it; or set backend: auto",
+            "run reorder-kit doctor to see how to install it, or set backend: auto",
         ) from kernel
     delta, B, C = (tensor.to(u.dtype) for tensor in (delta, B, C))
     z = None if z is None else z.to(u.dtype)

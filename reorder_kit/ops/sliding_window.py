@@ -1,4 +1,4 @@
-"""Attention in which a slot sees its neighbours in the sequence and a few global tokens."""
+"""Attention in which a slot sees its neighbors in the sequence and a few global tokens."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from reorder_kit.ops.biased_attention import biased_attention
 from reorder_kit.ops.relative_bias import RelativeBias, added_scores
 from reorder_kit.ops.window_mask import valid_window_mask, window_mask
 
-# Up to here, one masked attention over the whole sequence is the fastest, measured on CPU: in slots, and in windows.
+# Up to these lengths, one masked attention over the whole sequence is fastest on CPU: in slots, and in windows.
 _SHORT_SLOTS, _SHORT_WINDOWS = 256, 4
 
 
@@ -29,24 +29,25 @@ def sliding_window_attention(
     valid: Bool[Tensor, "batch slot"] | None = None,
     biases: tuple[RelativeBias, ...] = (),
 ) -> Float[Tensor, "batch head slot dim"]:
-    """Let every slot attend to itself, to its neighbours, and to all global tokens.
+    """Let every slot attend to itself, its neighbors, and all global tokens.
 
     Time and memory grow in proportion to the number of slots, on every device: long sequences are cut into blocks, or
-    given to FlexAttention on CUDA. No length has to be a multiple of anything.
+    passed to FlexAttention on CUDA. Any length works.
 
     Source: Beltagy et al., "Longformer: The Long-Document Transformer", 2020 (https://arxiv.org/abs/2004.05150),
     section 3.1; their w is twice our ``window``, and their Q_s, K_s, V_s are our ``query``, ``key``, ``value``. What
-    the global tokens themselves see, with Q_g, K_g, V_g, is ordinary attention and none of this function's business.
+    the global tokens themselves see, with Q_g, K_g, V_g, is ordinary attention, which this function leaves out.
 
     Args:
-        query: of the slots.
-        key: of the global tokens, then of the slots.
-        value: as the keys.
-        window: slots seen on a side besides the slot itself, from 0; more than there are is all of them.
-        causal: no slot after the slot itself is seen.
-        num_global: global tokens.
-        valid: False for padding. It is seen by no valid slot and takes no place in a window: valid slots get what they
-            would get if the padding were cut out. What padding itself gets is finite and means nothing.
+        query: queries of the slots.
+        key: keys of the global tokens, then of the slots.
+        value: values, like the keys.
+        window: number of slots seen on each side besides the slot itself, from 0; larger windows than the sequence see
+            all.
+        causal: a slot sees no slots after itself.
+        num_global: number of global tokens.
+        valid: False for padding. Valid slots do not see it, and it takes no place in a window: valid slots get the same
+            result as if the padding were cut out. The result of padding itself is finite but meaningless.
         biases: added to the scores of slots with slots; global tokens have none.
 
     >>> slots = torch.tensor([[[[0.0], [3.0], [6.0]]]])
@@ -67,7 +68,7 @@ def sliding_window_attention(
         if flex_works_on(query) and not biases:
             return flex_window_attention(query, key, value, window, causal, num_global)
         return blockwise_window_attention(query, key, value, window, causal, num_global, None, biases)
-    # With the padding behind the valid slots, distances between valid slots are what they would be without it.
+    # With padding after the valid slots, valid slots have the same distances as without it.
     order = valid.logical_not().int().argsort(dim=1, stable=True)
     global_tokens = torch.arange(num_global, device=order.device).expand(len(order), -1)
     tokens = torch.cat([global_tokens, order + num_global], dim=1)
@@ -95,7 +96,7 @@ def sliding_window_weights(
 ) -> Float[Tensor, "batch head slot {num_global}+slot"]:
     """The matrix that :func:`sliding_window_attention` multiplies values with.
 
-    It is there to be looked at: time and memory grow with the square of the number of slots. Arguments are those of
+    It is meant for inspection: time and memory grow with the square of the number of slots. It takes the arguments of
     :func:`sliding_window_attention`.
 
     >>> alike = torch.zeros(1, 1, 3, 1)
@@ -120,7 +121,7 @@ def _mask(
     if valid is not None:
         mask = valid_window_mask(valid, window, causal).unsqueeze(1)
     elif causal or window < length - 1:
-        # The compiler takes the function along, and would warn of a cache.
+        # The compiler includes the function, and would warn about a cache.
         mask = (window_mask if torch.compiler.is_compiling() else _cached_window_mask)(length, window, causal, device)
     else:
         return None
@@ -131,7 +132,7 @@ def _mask(
 def _cached_window_mask(
     length: int, window: int, causal: bool, device: torch.device | None
 ) -> Bool[Tensor, "query key"]:
-    """The same for all blocks of a backbone, and usable in training if evaluation was the first to need it."""
+    """The same for all blocks of a backbone; also usable in training if evaluation needed it first."""
     with torch.inference_mode(False):
         return window_mask(length, window, causal, device)
 

@@ -16,8 +16,8 @@ def softsort(scores: Float[Tensor, "*batch patch"], temperature: float) -> Float
 
     Args:
         scores: one for each patch; the highest goes to the first slot. Computed in float32, or in float64 if they are.
-        temperature: above 0, in units of the scores. Towards 0 the rows become one-hot (with equal scores they stay
-            shared, and the gradient vanishes); towards infinity they become uniform.
+        temperature: above 0, in units of the scores. Toward 0 the rows become one-hot (with equal scores they stay
+            shared, and the gradient vanishes); toward infinity they become uniform.
     """
     scores = scores if scores.dtype == torch.float64 else scores.float()
     ranked = scores.sort(dim=-1, descending=True, stable=True).values

@@ -1,4 +1,4 @@
-"""Differentiable sorting networks: comparators that swap by a share."""
+"""Differentiable sorting networks: comparators that swap a share."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def sorting_network(
     network: SortingNetwork = "odd-even",
     distribution: SwapDistribution = "cauchy",
 ) -> Float[Tensor, "*batch slot patch"]:
-    """The matrix by which a sorting network with soft comparators mixes what enters it.
+    """The matrix by which a sorting network with soft comparators mixes its inputs.
 
     Patches enter in row-major sequence. A comparator of two slots with scores a, in the earlier slot, and b leaves the
     share ``f((a - b) / temperature)`` of each patch and score where it is, and swaps the rest; f is the distribution
@@ -29,34 +29,34 @@ def sorting_network(
 
     * ``logistic``: the logistic distribution, ``1 / (1 + e^-x)``. The gradient may have the wrong sign far away.
     * ``cauchy``: the Cauchy distribution, ``arctan(x) / pi + 1/2``. Monotonic: the gradient never has a wrong sign.
-    * ``optimal``: the monotonic one of the smallest error, ``x + 1/2`` up to ``|x| = 1/4`` and ``1 - 1/(16 x)`` beyond.
+    * ``optimal``: the monotonic one with the smallest error, ``x + 1/2`` up to ``|x| = 1/4``, then ``1 - 1/(16 x)``.
 
-    Networks, of n slots:
+    Networks for n slots:
 
-    * ``odd-even``: n layers of comparators of neighbours.
-    * ``bitonic``: of m (m + 1) / 2 layers, where 2^m is the first power of two that is not below n. All comparators
-      point in one direction, so what is added to reach a power of two would stay at the end: it is left out.
+    * ``odd-even``: n layers of comparators of neighbors.
+    * ``bitonic``: m (m + 1) / 2 layers, where 2^m is the first power of two that is not below n. All comparators point
+      in one direction, so slots added to reach a power of two would stay at the end: they are left out.
 
-    A layer takes a time of order n^2 for the matrix. The backward pass keeps the matrices of about as many layers as
-    the square root of their number and computes the others again.
+    A layer takes time of order n^2 for the matrix. The backward pass keeps the matrices of about as many layers as the
+    square root of their number, and recomputes the others.
 
     Source: Petersen et al., "Differentiable Sorting Networks for Scalable Sorting and Ranking Supervision", ICML 2021
     (https://arxiv.org/abs/2105.04019), and "Monotonic Differentiable Sorting Networks", ICLR 2022
     (https://arxiv.org/abs/2203.09630); their P is our result, their beta (the steepness) is one over our
-    ``temperature``, and they sort upwards.
+    ``temperature``, and they sort in ascending order.
 
     Args:
         scores: one for each patch; the highest goes to the first slot. Computed in float32, or in float64 if they are.
-        temperature: above 0, in units of the scores. Rows and columns sum to one at any temperature. Towards 0 the
-            matrix is that of the hard order, where patches of equal scores are shared among their slots, not evenly;
-            towards infinity every comparator takes the mean of its two slots.
+        temperature: above 0, in units of the scores. Rows and columns sum to one at any temperature. Toward 0 the
+            matrix is that of the hard order, where patches of equal scores share their slots, but not evenly; toward
+            infinity every comparator takes the mean of its two slots.
         network: which slots are compared.
         distribution: how the share that stays depends on the difference of two scores.
     """
     scores = scores if scores.dtype == torch.float64 else scores.float()
     slots = torch.arange(scores.shape[-1], device=scores.device)
     partners = _partners(slots, network)
-    # Of two slots, the earlier one is to hold the higher score.
+    # Of two slots, the earlier one should hold the higher score.
     sharpness = (partners - slots).sign().to(scores.dtype) / temperature
     stays = []
     for partner, sharp in zip(partners, sharpness, strict=True):
@@ -67,9 +67,9 @@ def sorting_network(
 
 
 def _partners(slots: Int[Tensor, " slot"], network: SortingNetwork) -> Int[Tensor, "layer slot"]:
-    """The slot that each slot is compared with in each layer: itself, where it is not compared."""
+    """The slot that each slot is compared with in each layer: itself if it is not compared."""
     match network:
-        case "odd-even":  # every second pair of neighbours, then the other pairs, and so on
+        case "odd-even":  # every second pair of neighbors, then the other pairs, and so on
             shift = (slots % 2).unsqueeze(-1)
             partners = ((slots + shift) ^ 1) - shift
         case "bitonic":

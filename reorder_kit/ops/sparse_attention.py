@@ -9,7 +9,7 @@ from torch.nn.functional import pad, scaled_dot_product_attention
 
 from reorder_kit.ops.sparse_pattern import SparsePattern
 
-# Up to here, one masked attention over the whole sequence: it is the faster one, as for windows.
+# Up to this length, one masked attention over the whole sequence is faster, as for windows.
 _SHORT_SLOTS = 256
 
 
@@ -24,18 +24,18 @@ def sparse_attention(
 ) -> Float[Tensor, "batch head slot dim"]:
     """Let every slot attend to the slots that its pattern shows it, and to all global tokens.
 
-    Time and memory grow with the number of pairs that see each other, up to all pairs: a pattern that would look at as
-    many is a mask over the whole. No length has to be a multiple of anything.
+    Time and memory grow with the number of pairs that see each other, up to all pairs: a pattern that would evaluate as
+    many pairs is applied as a mask. Any length works.
 
     Args:
-        query: of the slots.
-        key: of the global tokens, then of the slots.
-        value: as the keys.
+        query: queries of the slots.
+        key: keys of the global tokens, then of the slots.
+        value: values, like the keys.
         pattern: which slots see each other.
-        causal: no slot after the slot itself is seen.
-        num_global: global tokens.
-        valid: False for padding. It is seen by no valid slot and takes no place in the pattern: valid slots get what
-            they would get if the padding were cut out. What padding itself gets is finite and means nothing.
+        causal: a slot sees no slots after itself.
+        num_global: number of global tokens.
+        valid: False for padding. Valid slots do not see it, and it takes no place in the pattern: valid slots get the
+            same result as if the padding were cut out. The result of padding itself is finite but meaningless.
 
     >>> from reorder_kit.ops.strided_pattern import StridedPattern
     >>> slots = torch.tensor([[[[0.0], [3.0], [6.0], [9.0]]]])
@@ -48,7 +48,7 @@ def sparse_attention(
         return scaled_dot_product_attention(query, key, value, attn_mask=mask)
     if valid is None:
         return pattern.attend(query, key, value, causal, num_global, None)
-    # With the padding behind the valid slots, places of valid slots are what they would be without it.
+    # With padding after the valid slots, valid slots have the same places as without it.
     order = valid.logical_not().int().argsort(dim=1, stable=True)
     global_tokens = torch.arange(num_global, device=order.device).expand(len(order), -1)
     tokens = torch.cat([global_tokens, order + num_global], dim=1)
@@ -58,7 +58,7 @@ def sparse_attention(
 
 
 def _is_masked(pattern: SparsePattern, num_slots: int, causal: bool) -> bool:
-    """Whether all pairs are looked at, under a mask."""
+    """Whether all pairs are evaluated, under a mask."""
     return num_slots <= _SHORT_SLOTS or pattern.pairs(num_slots, causal) >= num_slots**2
 
 
@@ -72,7 +72,7 @@ def sparse_attention_weights(
 ) -> Float[Tensor, "batch head slot {num_global}+slot"]:
     """The matrix that :func:`sparse_attention` multiplies values with.
 
-    It is there to be looked at: time and memory grow with the square of the number of slots. Arguments are those of
+    It is meant for inspection: time and memory grow with the square of the number of slots. It takes the arguments of
     :func:`sparse_attention`.
     """
     scores: Tensor = query @ key.transpose(2, 3) / query.shape[3] ** 0.5
@@ -88,9 +88,9 @@ def sparse_mask(
     valid: Bool[Tensor, "batch slot"] | None = None,
     device: torch.device | None = None,
 ) -> Bool[Tensor, "*batch query token"]:
-    """All pairs, of shape ``(query, key)``, or ``(batch, 1, query, key)`` with padding.
+    """The mask of all pairs, of shape ``(query, key)``, or ``(batch, 1, query, key)`` with padding.
 
-    Padding is seen by nobody but itself. That one exception keeps the softmax of a row defined.
+    Padding is seen only by itself, which keeps the softmax of its row defined.
     """
     if valid is None:
         places = torch.arange(num_slots, device=device)

@@ -1,4 +1,4 @@
-"""What a pattern of sparse attention is."""
+"""The interface of patterns of sparse attention."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 
 class SparsePattern(nn.Module, ABC):
-    """Which slots see each other, and how attention among them is computed without looking at all pairs."""
+    """Which slots see each other, and how attention among them is computed without evaluating all pairs."""
 
     @abstractmethod
     def sees(
@@ -20,13 +20,13 @@ class SparsePattern(nn.Module, ABC):
         Args:
             query: places in the sequence, from 0.
             key: places in the sequence.
-            num_slots: length of the sequence; one for each image where places differ between images.
-            causal: nothing after the slot itself is seen.
+            num_slots: length of the sequence; one for each image if places differ between images.
+            causal: a slot sees nothing after itself.
         """
 
     @abstractmethod
     def pairs(self, num_slots: int, causal: bool) -> int:
-        """How many pairs of slots :meth:`attend` computes a score of; with long tiles, more than there are.
+        """The number of pairs of slots that :meth:`attend` computes scores for; with long tiles, more than exist.
 
         Args:
             num_slots: length of the sequence.
@@ -43,8 +43,8 @@ class SparsePattern(nn.Module, ABC):
         num_global: int,
         num_valid: Int[Tensor, " batch"] | None,
     ) -> Float[Tensor, "batch head slot dim"]:
-        """Attention of the slots to what they see and to the global tokens, which stand before the keys of the slots.
+        """Attention of the slots to what they see and to the global tokens, which come before the keys of the slots.
 
         Args:
-            num_valid: how many slots of each image are valid; padding stands behind them. None if all are.
+            num_valid: number of valid slots of each image, with padding after them. None if all are valid.
         """

@@ -25,9 +25,9 @@ def ssd_scan(
     dt_softplus: bool = False,
     chunk_size: int = 64,
 ) -> Float[Tensor, "batch length head dim"]:
-    """Walk along a sequence with a matrix for a state, which decays by one factor per head and step.
+    """Walk along a sequence with a matrix as the state, which decays by one factor per head and step.
 
-    For every head, with a state h of its own::
+    For every head, with its own state h::
 
         h_t = exp(dt_t A) h_{t-1} + dt_t x_t B_t^T
         y_t = h_t C_t + D x_t
@@ -35,21 +35,21 @@ def ssd_scan(
     Source: Dao and Gu, "Transformers are SSMs", 2024 (https://arxiv.org/abs/2405.21060), section 6 and listing 1. Names
     and shapes are those of ``mamba_chunk_scan_combined`` in the package mamba-ssm.
 
-    Within a chunk, this is attention with a mask of decays; from chunk to chunk, the state is carried on. The state is
+    Within a chunk, this is attention with a mask of decays; from chunk to chunk, the state is passed on. The state is
     float32 under any autocast, and float64 for float64. Safe for any step size and length: every factor is a decay
-    between 0 and 1, made from the sum over its own segment (:func:`~reorder_kit.ops.segment_sums.segment_sums`). Memory
-    is linear in the length.
+    between 0 and 1, computed from the sum over its own segment (:func:`~reorder_kit.ops.segment_sums.segment_sums`).
+    Memory is linear in the length.
 
     Args:
         x: input.
         dt: step size, before bias and softplus.
         A: rate of change of the state, 0 or less.
-        B: how the input is written into the state; heads share those of their group, neighbors the same.
-        C: how the state is read; shared alike.
-        D: what of the input is added to the output.
+        B: how the input is written into the state; neighboring heads form a group and share them.
+        C: how the state is read; shared like B.
+        D: factor of the input that is added to the output.
         dt_bias: added to dt.
         dt_softplus: make dt positive by a softplus.
-        chunk_size: steps of a chunk, at most; changes time and memory, and the result by rounding alone.
+        chunk_size: the largest number of steps in a chunk; affects time and memory, and the result only by rounding.
 
     Returns:
         y, in the dtype of x.

@@ -14,14 +14,14 @@ from reorder_kit.ops.sparse_pattern import SparsePattern
 class StridedPattern(SparsePattern):
     """A slot sees the ``stride`` slots before it and every slot that is a multiple of ``stride`` away.
 
-    When not causal, it sees as much after it. A slot sees about ``2 stride + slots / stride`` others.
+    When not causal, it also sees the same slots after it. A slot sees about ``2 stride + slots / stride`` others.
 
     Source: Child et al., "Generating Long Sequences with Sparse Transformers", 2019
-    (https://arxiv.org/abs/1904.10509), section 4.3. A head sees what their two heads see, which they call a merged head
-    (section 5.1). That the pattern goes both ways when not causal is our reading: theirs is causal.
+    (https://arxiv.org/abs/1904.10509), section 4.3. A head sees what their two heads see together, which they call a
+    merged head (section 5.1). Seeing both sides when not causal is our extension: theirs is causal.
 
     Args:
-        stride: their l, slots, from 1.
+        stride: number of slots, their l, from 1.
     """
 
     def __init__(self, stride: int) -> None:
@@ -60,7 +60,7 @@ class StridedPattern(SparsePattern):
         global_keys, global_values = (tokens[:, :, None, :num_global] for tokens in (key, value))
         keys, values = key[:, :, num_global:], value[:, :, num_global:]
         near_keys, near_values = (self._windows(tokens, causal) for tokens in (keys, values))
-        # (batch, head, column, row, dim): all slots of a column look at each other.
+        # (batch, head, column, row, dim): all slots of a column attend to each other.
         column_keys, column_values = (tiled(tokens, stride).transpose(2, 3) for tokens in (keys, values))
         in_columns = (queries.transpose(2, 3) @ column_keys.transpose(3, 4)).transpose(2, 3)
         scores = [queries @ global_keys.transpose(3, 4), queries @ near_keys, in_columns]
@@ -85,7 +85,7 @@ class StridedPattern(SparsePattern):
         num_valid: Int[Tensor, " batch"] | None,
         device: torch.device,
     ) -> tuple[Tensor, Tensor]:
-        """What is seen of the window, and of the column beyond the window."""
+        """What is visible in the window, and in the column beyond the window."""
         row = torch.arange(rows, device=device)
         column = torch.arange(self.stride, device=device)
         offset = torch.arange((2 if causal else 3) * self.stride, device=device) - self.stride
@@ -95,5 +95,5 @@ class StridedPattern(SparsePattern):
         rows_behind = row.unsqueeze(1) - row
         far = (rows_behind if causal else rows_behind.abs()) >= 2
         in_column = exists(row * self.stride + column.unsqueeze(1), num_slots, num_valid).unsqueeze(-3)
-        # Every query sees itself, padding too: no softmax is over nothing.
+        # Every query sees itself, even padding, so that no softmax is empty.
         return (near & there) | (behind == 0), far.unsqueeze(1) & in_column

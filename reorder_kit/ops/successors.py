@@ -1,4 +1,4 @@
-"""A distribution over orders that knows which patch follows which."""
+"""A distribution over orders that models which patch follows which."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def successor_logits(order: Int[Tensor, " patch"], strength: float) -> Float[Ten
 
     Args:
         order: the patch in each slot.
-        strength: logit of each patch after its predecessor in the order, above 0; all others are 0.
+        strength: logit of each patch after its predecessor in the order, above 0; all other logits are 0.
     """
     logits = torch.zeros(len(order) + 1, len(order), device=order.device)
     logits[_predecessors(order, len(order)), order] = strength
@@ -29,17 +29,17 @@ def successor_logits(order: Int[Tensor, " patch"], strength: float) -> Float[Ten
 class Successors:
     """Patches are drawn without replacement, each with a probability that depends on the one before it.
 
-    A first-order Markov chain over the patches that are left: the next is drawn from a softmax over their logits in the
-    row of the last one. The mirror image of :class:`~reorder_kit.ops.plackett_luce.PlackettLuce`, whose scores say
-    *when* a patch comes: with as many logits as pairs, a good run of neighbours keeps its probability wherever it
-    stands in the sequence.
+    A first-order Markov chain over the remaining patches: the next is drawn from a softmax over their logits in the row
+    of the last one. It is the counterpart of :class:`~reorder_kit.ops.plackett_luce.PlackettLuce`, whose scores say
+    *when* a patch comes: with a logit for each pair, a good run of neighbors keeps its probability wherever it is in
+    the sequence.
 
-    Everything is done in float32, or in float64 for logits in float64. A temperature towards 0 gives the greedy order
-    alone, where no logits of a row are equal; towards infinity all orders become equally probable. Log-probability,
-    score and entropy take memory for every sample, slot and patch.
+    Everything is computed in float32, or in float64 for logits in float64. As the temperature approaches 0, only the
+    greedy order remains, if no logits of a row are equal; toward infinity all orders become equally probable.
+    Log-probability, score and entropy take memory for every sample, slot and patch.
 
     Source: de Boer et al., "A Tutorial on the Cross-Entropy Method", Annals of Operations Research 2005, tours drawn by
-    node transitions (the softmax of our row i is row i of their P, renormalised over what is left); learned by policy
+    node transitions (the softmax of our row i is row i of their P, renormalized over what is left); learned by policy
     gradient on one problem, as in active search, Bello et al., "Neural Combinatorial Optimization",
     https://arxiv.org/abs/1611.09940.
 
@@ -60,11 +60,11 @@ class Successors:
     def sample(
         self, count: int, generator: torch.Generator, slots: int | None = None
     ) -> Int[Tensor, "sample *batch slot"]:
-        """Independent orders.
+        """Draw independent orders.
 
         Args:
-            count: orders for each distribution of the batch.
-            generator: patches are drawn one by one where it lives, so that a run draws the same orders on every device.
+            count: number of orders for each distribution of the batch.
+            generator: patches are drawn one by one on its device, so that a run draws the same orders on every device.
             slots: length of partial orders; all patches if not given.
         """
         logits = self.scaled_logits.detach().to(generator.device)
@@ -74,7 +74,7 @@ class Successors:
         """Log-probability of each order, in nats.
 
         Args:
-            orders: full or partial; the last of their leading dimensions are those of the logits.
+            orders: full or partial orders; their last leading dimensions are those of the logits.
         """
         chosen: Float[Tensor, "*sample slot 1"] = self._log_choices(orders).gather(-1, orders.unsqueeze(-1))
         return chosen.squeeze(-1).sum(dim=-1)
@@ -96,20 +96,20 @@ class Successors:
         """The entropy of each choice, given those before it, summed over the slots of each order; in nats.
 
         The entropy of the distribution is the mean of it over all orders, by the chain rule: over drawn orders it is an
-        unbiased estimate, of less variance than minus the log-probability, since what is random in a choice is
+        unbiased estimate, with less variance than minus the log-probability, because the randomness of each choice is
         integrated out (Rao-Blackwell).
         """
         log_choices = self._log_choices(orders)
-        # What is placed already has probability zero; its infinite logarithm would make that NaN.
+        # A placed patch has probability zero; its infinite logarithm would give NaN.
         finite = log_choices.masked_fill(log_choices.isneginf(), 0.0)
         return -(log_choices.exp() * finite).sum(dim=(-2, -1))
 
     def greedy(self) -> Int[Tensor, "*batch patch"]:
-        """The order whose every slot takes the most probable of the patches left; of equals, the first in row-major."""
+        """The order in which every slot takes the most probable remaining patch; in ties, the first in row-major."""
         return _walk(self.scaled_logits.detach().cpu()).to(self.logits.device)
 
     def _log_choices(self, orders: Int[Tensor, "*sample slot"]) -> Float[Tensor, "*sample slot patch"]:
-        """The log-probability of every patch in every slot, given those before it; of a patch that is placed, -inf."""
+        """The log-probability of every patch in every slot, given those before it; -inf for placed patches."""
         patches = self.logits.shape[-1]
         logits = self.scaled_logits.expand(*orders.shape[:-1], patches + 1, patches)
         rows = logits.take_along_dim(_predecessors(orders, patches).unsqueeze(-1), dim=-2)
@@ -119,7 +119,7 @@ class Successors:
 
 
 def _predecessors(orders: Int[Tensor, "*batch slot"], patches: int) -> Int[Tensor, "*batch slot"]:
-    """The patch before each slot; before the first, the number of patches, which is the last row of the logits."""
+    """The patch before each slot; for the first slot, the number of patches, which is the last row of the logits."""
     return torch.cat([orders.new_full((*orders.shape[:-1], 1), patches), orders[..., :-1]], dim=-1)
 
 
@@ -128,7 +128,7 @@ def _walk(
     slots: int | None = None,
     generator: torch.Generator | None = None,
 ) -> Int[Tensor, "*batch slot"]:
-    """From patch to patch by the largest logit, or by the largest Gumbel-perturbed one: a draw from the softmax."""
+    """Go from patch to patch by the largest logit, or the largest Gumbel-perturbed one: a draw from the softmax."""
     *batch, _, patches = logits.shape
     last = torch.full((*batch, 1), patches, device=logits.device)
     placed = logits.new_zeros(*batch, patches)

@@ -12,28 +12,28 @@ from reorder_kit.orders.grid import Grid
 def transposed_walk(
     indices: Int[Tensor, "row slot"], valid: Bool[Tensor, "row slot"] | None, grid: Grid
 ) -> Int[Tensor, "row slot"]:
-    """The slots in the sequence in which the transposed order visits their patches; padding comes last.
+    """The slots in the sequence in which the transposed order visits their patches, padding last.
 
     On a square grid, step t visits the patch at ``(column, row)``, where step t of the order visits ``(row, column)``.
     Row-major becomes column-major, and a walk from neighbor to neighbor stays one.
 
-    On any other rectangle the places ``(column, row)`` are those of another grid. Each patch takes the time at which
-    the order visits the cell its mirrored place falls into, both grids stretched to the same square. So several patches
-    of a row, or of a column where the grid is tall, share a time. They are visited in the direction in which the order
-    crosses that row or column at the time; and while the order runs along a row, which makes the transposed walk run
+    On any other rectangle, the places ``(column, row)`` belong to another grid. Each patch takes the time at which the
+    order visits the cell that its mirrored place falls into, with both grids stretched to the same square. So several
+    patches of a row, or of a column if the grid is tall, share a time. They are visited in the direction in which the
+    order crosses that row or column at the time; and while the order runs along a row, so that the transposed walk runs
     along columns, one column is completed before the next begins. Row-major and column-major orders, flipped or
     reversed, become each other on every rectangle. A grid of a single row or column has no other direction: the walk is
     the order.
 
-    A patch without a slot, or in a slot that is padding, is thought to stand right behind the patch before it in
-    row-major order, and is then left out; so the rows of a partial image become its columns. Frames of a clip are
-    transposed one by one: the first patches of a frame, if they have no slot, stand before the rest of it, and steps
-    from one frame to another have no direction.
+    A patch without a slot, or in a padding slot, is assumed to follow the patch before it in row-major order, and is
+    then left out; so the rows of a partial image become its columns. Frames of a clip are transposed one by one: the
+    first patches of a frame, if they have no slot, come before the rest of it, and steps from one frame to another have
+    no direction.
 
     Args:
         indices: the patch in each slot, one row for each order.
         valid: False for padding; None if all slots are valid.
-        grid: of the patches.
+        grid: the grid of the patches.
 
     >>> transposed_walk(torch.arange(6)[None], None, Grid(2, 3)).tolist()
     [[0, 3, 1, 4, 2, 5]]
@@ -49,7 +49,7 @@ def transposed_walk(
 def _times(
     indices: Int[Tensor, "row slot"], valid: Bool[Tensor, "row slot"] | None, grid: Grid
 ) -> Int[Tensor, "row patch"]:
-    """The time of each patch in the order completed by the patches that have no slot."""
+    """The time of each patch in the order, completed by the patches that have no slot."""
     steps = torch.ones_like(indices).cumsum(dim=1) if valid is None else valid.cumsum(dim=1).masked_fill(~valid, 0)
     num_patches, of_frame = grid.num_patches, grid.height * grid.width
     visited = indices.new_zeros(len(indices), num_patches).scatter(1, indices, steps)
@@ -85,7 +85,7 @@ def _runs(
 ) -> tuple[Int[Tensor, "row time"], Int[Tensor, "row run"]]:
     """Which run within a line each visit belongs to, and whether the lines ascend (1) or descend (-1) at each run.
 
-    A step to a neighbor tells the direction; where a run has none on either side, any step within the frame does.
+    A step to a neighbor gives the direction; if a run has none on either side, any step within the frame does.
     """
     ascent = line[visits].diff(dim=1)
     run = torch.nn.functional.pad((ascent != 0).cumsum(dim=1), (1, 0))

@@ -13,10 +13,10 @@ def window_mask(
     """The band around the diagonal.
 
     Args:
-        num_slots: places in the sequence.
+        num_slots: length of the sequence.
         window: a slot attends to itself and to this many slots before it, and after it when not causal.
-        causal: nothing after the slot is seen.
-        device: where to make the mask.
+        causal: a slot sees nothing after itself.
+        device: the device of the mask.
 
     >>> window_mask(4, 1, causal=True).int().tolist()
     [[1, 0, 0, 0], [1, 1, 0, 0], [0, 1, 1, 0], [0, 0, 1, 1]]
@@ -25,9 +25,9 @@ def window_mask(
 
 
 def valid_window_mask(valid: Bool[Tensor, "batch slot"], window: int, causal: bool) -> Bool[Tensor, "batch query key"]:
-    """The band when some slots are padding: distances count valid slots only, as if the padding were cut out.
+    """The band when some slots are padding: distances count only valid slots, as if the padding were cut out.
 
-    Padding is seen by nobody but itself. That one exception keeps the softmax of a row defined.
+    Padding is seen only by itself, which keeps the softmax of its row defined.
     """
     itself = torch.eye(valid.shape[1], dtype=torch.bool, device=valid.device)
     return (_band(valid.cumsum(dim=1), window, causal) & valid.unsqueeze(1)) | itself

@@ -242,7 +242,7 @@ def test_a_backend_without_a_scan_is_refused() -> None:
 @pytest.mark.parametrize("patch_size", [(2, 8), 8])
 def test_a_grid_that_cannot_be_halved_is_refused(patch_size: Any) -> None:
     for build_or_ask in (Hierarchical, Hierarchical.facts):
-        with pytest.raises(ReorderKitError, match=r"a (4x1|1x1) grid has no 2 levels") as caught:
+        with pytest.raises(ReorderKitError, match=r"a (4x1|1x1) grid cannot have 2 levels") as caught:
             build_or_ask(options_of(FULL, FULL, patch_size=patch_size), IMAGE)
         assert "multiples of 2" in str(caught.value.hint)
 

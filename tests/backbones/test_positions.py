@@ -170,11 +170,11 @@ def test_frames_are_not_turned() -> None:
     ("name", "options", "message"),
     [
         ("vit", {"positions": "rope", "slot_positions": "rope"}, "not by both"),
-        ("vit", {"dim": 12, "heads": 2, "positions": "rope"}, "positions: rope needs heads of a width that 4 divides"),
+        ("vit", {"dim": 12, "heads": 2, "positions": "rope"}, "positions: rope needs a head width divisible by 4"),
         (
             "local",
             {"dim": 6, "heads": 2, "slot_positions": "rope"},
-            "slot_positions: rope needs heads of a width that 2",
+            "slot_positions: rope needs a head width divisible by 2",
         ),
         ("local", {"window": 0, "slot_positions": "relative"}, "slots see no other slot"),
         ("longformer", {"dim": 16, "heads": 2, "window": 0, "positions": "rope"}, "slots see no other slot"),

@@ -150,6 +150,6 @@ def test_a_convolution_without_a_center_is_refused() -> None:
 
 
 def test_a_grid_that_cannot_be_halved_often_enough_is_refused() -> None:
-    with pytest.raises(ReorderKitError, match="a 14x14 grid has no 4 levels") as caught:
+    with pytest.raises(ReorderKitError, match="a 14x14 grid cannot have 4 levels") as caught:
         Vmamba.facts(Vmamba.Options(patch_size=16), ImageShape(3, 224, 224))
     assert caught.value.hint == ("choose patches so that the sides of the grid are multiples of 8, or use fewer levels")

@@ -85,7 +85,7 @@ WRONG = {
     "backbone that encodes nothing": (broken(Net, encode=gives(None)), "encode gave a NoneType"),
     "backbone that loses images": (
         broken(Net, encode=lambda self, sequence, *rest: Encoded(sequence.with_patches(sequence.patches[:1]))),
-        "encode gave 1 images of 4",
+        "encode gave 1 images for a batch of 4",
     ),
     "backbone without a readout": (broken(Net, summarize=gives(None)), "its readout is NoneType"),
     "backbone with a wide readout": (
@@ -100,10 +100,10 @@ WRONG = {
     "learner that adapts to nothing": (broken(Learner, adapted_to=gives(None)), "adapted_to returned a NoneType"),
     "policy with no optimizer of torch": (policy(build_optimizer=gives("adam")), "its optimizer is a str"),
     "policy without a loss": (policy(loss=gives(None)), "its loss is NoneType"),
-    "policy with many losses": (policy(loss=gives(torch.zeros(4))), "its loss is a tensor of the shape (4,)"),
+    "policy with many losses": (policy(loss=gives(torch.zeros(4))), "its loss is a tensor of shape (4,)"),
     "policy with no metrics": (policy(metrics=gives(None)), "its metrics are a NoneType"),
     "policy with odd metrics": (policy(metrics=gives({"entropy": "high"})), "'entropy' is a str"),
-    "policy without repeats": (policy(repeats=0), "repeats is 0"),
+    "policy without repeats": (policy(repeats=0), "declares repeats as 0"),
     "task without a head": (broken(Classify, build_head=gives(None)), "build_head gave a NoneType"),
     "task with odd state": (broken(Classify, build_state=gives(3)), "build_state gave a int"),
     "task that takes no step": (broken(Classify, step=gives(None)), "a step gave a NoneType"),

@@ -30,7 +30,7 @@ WRONG_ORDERS = {
     "the same patch in every slot": (Order.trusted(ARANGE * 0, PATCHES), "patch 0 appears twice"),
     "a patch twice in the order of one image": (Order.trusted(ONE_TWICE, PATCHES), "patch 3 appears twice"),
     "some of the patches": (Order.trusted(ARANGE[:3], PATCHES), "its order has 3 slots for 16 patches"),
-    "more slots than patches": (Order.trusted(ARANGE, PATCHES - 1), "its order is one of 15 patches"),
+    "more slots than patches": (Order.trusted(ARANGE, PATCHES - 1), "its order is for 15 patches"),
     "slots without patches": (Order.trusted(torch.cat([ARANGE, ARANGE]), PATCHES), "has 32 slots for 16 patches"),
     "no slot": (Order.trusted(ARANGE[:0], PATCHES), "its order has 0 slots for 16 patches"),
     "a patch that is not there": (Order.trusted(ARANGE + 1, PATCHES), "a patch outside 0..15"),
@@ -39,12 +39,12 @@ WRONG_ORDERS = {
     "small numbers": (Order.trusted(ARANGE.int(), PATCHES), "made of torch.int32 of (16,)"),
     "a list": (Order.trusted(ARANGE.tolist(), PATCHES), "made of list"),
     "too many axes": (Order.trusted(EACH[None], PATCHES), "made of torch.int64 of (1, 3, 16)"),
-    "orders for other images": (Order.trusted(EACH[:2], PATCHES), "orders for 2 images, of which there are 3"),
+    "orders for other images": (Order.trusted(EACH[:2], PATCHES), "orders for 2 images, but the batch has 3"),
     "a group that has no order": (
         Order.trusted(EACH[:2], PATCHES, torch.tensor([0, 1, 2])),
         "a group is outside 0..1",
     ),
-    "groups of other images": (Order.trusted(EACH[:2], PATCHES, torch.tensor([0, 1])), "groups of the shape (2,)"),
+    "groups of other images": (Order.trusted(EACH[:2], PATCHES, torch.tensor([0, 1])), "groups of shape (2,)"),
     "nothing": (None, "its order is a NoneType"),
     "a tensor": (ARANGE, "its order is a Tensor"),
 }
@@ -64,7 +64,7 @@ WRONG_PROPOSALS = {
     "whole shares": (Proposal(row(), SoftPermutation(SOFT.long())), "its soft permutation is a SoftPermutation"),
     "log-probabilities of other rows": (Proposal(row(), log_prob=torch.zeros(3)), "its log-probability is (3,)"),
     "a number": (Proposal(row(), log_prob=-1.0), "its log-probability is float"),
-    "an order for another block": (Proposal(row(), block=1), "for block 1 where block 0 was asked for"),
+    "an order for another block": (Proposal(row(), block=1), "for block 1, but block 0 was requested"),
 }
 RIGHT_PROPOSALS = {
     "one for all": Proposal(row()),

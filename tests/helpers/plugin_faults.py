@@ -247,7 +247,7 @@ TWICE, SHORT = Order.trusted(torch.tensor([0, 1, 1, 2]), 4), Order.trusted(torch
 NAN = torch.full((4,), torch.nan)
 FLAWS: dict[str, Flaw] = {
     "no policy": Flaw(broken(Learner, build_policy=gives(None)), "built a NoneType instead of a Policy", True),
-    "a policy without blocks": Flaw(broken(Learner, **_policy(blocks=())), "its policy says that blocks is ()", True),
+    "a policy without blocks": Flaw(broken(Learner, **_policy(blocks=())), "its policy declares blocks as ()", True),
     "an order with a patch twice": Flaw(broken(Learner, **_policy(best_order=gives(TWICE))), "appears twice", True),
     "an order that is too short": Flaw(broken(Learner, **_policy(best_order=gives(SHORT))), "has 2 slots for 4", True),
     "an order that is not the start": Flaw(

@@ -144,11 +144,15 @@ def without_size() -> VisionTransformer:
         ),
         (patched, "its forward_features is not timm's", "order.apply"),
         (rotary, "positions that follow the slot", "vit_small_patch16_224"),
-        (without_size, "without a size of images", "img_size"),
+        (without_size, "without an image size", "img_size"),
         (lambda: nn.Linear(2, 2), "expected a timm model, got a Linear", "vit_small_patch16_224"),
         (lambda: nn.DataParallel(small()), "expected a timm model, got a DataParallel", ".module"),
-        (lambda: reorder_kit.wrap(small(), "row"), "expected a timm model, got a TimmInOrder", "first gave to wrap"),
-        (lambda: reorder_kit.wrap(small(), "row").model, "has an order already", "anew"),
+        (
+            lambda: reorder_kit.wrap(small(), "row"),
+            "expected a timm model, got a TimmInOrder",
+            "wrap the original model",
+        ),
+        (lambda: reorder_kit.wrap(small(), "row").model, "already has an order", "a new one"),
     ],
 )
 def test_what_cannot_be_wrapped_is_refused(model: Any, message: str, hint: str) -> None:
@@ -298,7 +302,7 @@ def test_a_model_that_drops_patches_after_it_was_wrapped_says_so() -> None:
     model = small()
     wrapped = reorder_kit.wrap(model, "spiral")
     wrapped.model.patch_drop = nn.Sequential(Halved())
-    with pytest.raises(ReorderKitError, match="13 tokens arrived where the order was made for 25"):
+    with pytest.raises(ReorderKitError, match="got 13 tokens, but the order was made for 25"):
         wrapped(IMAGES)
 
 
@@ -315,7 +319,7 @@ def test_a_wrapped_model_is_compiled_without_a_break() -> None:
     torch.testing.assert_close(compiled(IMAGES), wrapped(IMAGES))
     with pytest.raises(ReorderKitError, match="expected a timm model, got an OptimizedModule") as caught:
         reorder_kit.wrap(torch.compile(small(), backend="eager"), "spiral")
-    assert "compile it then" in str(caught.value.hint)
+    assert "then compile it" in str(caught.value.hint)
 
 
 # Lines

@@ -214,7 +214,7 @@ def test_weights_that_cannot_be_had_are_an_error_with_a_way_out(
     ("options", "message"),
     [
         ({"model": "resnet18"}, "resnet18 .timm's ResNet. cannot read in another order: .* the 2-D image"),
-        ({"model": "mixer_s32_224"}, "mixer_s32_224 .timm's MlpMixer. .* weights of their own for each slot"),
+        ({"model": "mixer_s32_224"}, "mixer_s32_224 .timm's MlpMixer. .* separate weights for each slot"),
         ({"model": "test_vit", "weights": "weights.zip"}, "ends with one of .safetensors, .pth"),
         ({"model": "test_vit", "weights": "weights.pth", "pretrained": True}, "pretrained .a download. or weights"),
         ({"model": "vit_smal_patch16_224"}, "no model 'vit_smal_patch16_224' .*'vit_small_patch16_224', '.*' or '.*'?"),

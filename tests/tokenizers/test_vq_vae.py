@@ -153,7 +153,7 @@ def test_a_file_that_holds_no_vq_vae_is_refused(tmp_path):
     for write, message in [
         (lambda: None, "cannot be read as safetensors"),
         (lambda: path.write_bytes(b"\x80\x04pickle"), "cannot be read as safetensors"),
-        (lambda: save_file({"weight": torch.zeros(2)}, path), "holds no VQ-VAE"),
+        (lambda: save_file({"weight": torch.zeros(2)}, path), "does not hold a VQ-VAE"),
         (
             lambda: save_file({"w": torch.zeros(2)}, path, metadata={"reorder-kit-vq-vae": "{"}),
             "holds a damaged VQ-VAE",

@@ -1,1 +1,1 @@
-"""The same mathematics as in ops, slowly and plainly, in float64: what the fast versions are compared with."""
+"""The same mathematics as in ops, plain and slow, in float64, as the reference for the fast versions."""

@@ -17,7 +17,7 @@ Cell = tuple[int, int, int]
 
 
 def walks_of(order: list[int], grid: Grid) -> list[list[Cell]]:
-    """The cells (frame, row, column) that each of the four walks comes to."""
+    """The cells (frame, row, column) that each of the four walks visits."""
     along = [grid.cell(patch) for patch in order]
     if grid.height == grid.width:
         across = [(frame, column, row) for frame, row, column in along]

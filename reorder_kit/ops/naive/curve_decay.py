@@ -10,7 +10,7 @@ from torch import Tensor
 def curve_decay(
     places: Int[Tensor, "curve slot"], log_decay: Float[Tensor, "curve head"]
 ) -> Float[Tensor, "head slot slot"]:
-    """The sum over curves, each power multiplied out."""
+    """The sum over curves, with each power multiplied out."""
     heads, slots = log_decay.shape[1], places.shape[1]
     rows = []
     for head in range(heads):

@@ -1,4 +1,4 @@
-"""Greedy selection of patches, with a regression of its own for every set that is looked at."""
+"""Greedy selection of patches, with a separate regression for every candidate set."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ Array = NDArray[np.float64]
 
 
 def greedy_ridge(features: Array, targets: Array, folds: NDArray[np.int64], penalty: float) -> list[int]:
-    """The patches, the best first; of equal ones the first, and those that never vary last.
+    """The patches, best first; in ties the first patch, and patches that never vary last.
 
     Args:
-        features: by row, patch and feature.
-        targets: by row.
-        folds: of each row.
-        penalty: of the squared weights.
+        features: values by row, patch and feature.
+        targets: targets by row.
+        folds: the fold of each row.
+        penalty: factor of the squared weights.
     """
     patches = features.shape[1]
     chosen: list[int] = []
@@ -29,12 +29,12 @@ def greedy_ridge(features: Array, targets: Array, folds: NDArray[np.int64], pena
 
 
 def held_out_error(features: Array, targets: Array, folds: NDArray[np.int64], penalty: float) -> float:
-    """The squared error of rows by regressions on the other folds, as a share of the squared targets."""
+    """The squared error of rows under regressions on the other folds, as a share of the squared targets."""
     rows = features.reshape(len(features), -1)
     error = 0.0
     for fold in np.unique(folds):
         fitted, judged = rows[folds != fold], rows[folds == fold]
-        # The penalty as further rows, whose targets are 0.
+        # The penalty as additional rows with targets of 0.
         system = np.vstack([fitted, np.sqrt(penalty) * np.eye(rows.shape[1])])
         right = np.vstack([targets[folds != fold], np.zeros((rows.shape[1], targets.shape[1]))])
         weights = np.linalg.lstsq(system, right, rcond=None)[0]

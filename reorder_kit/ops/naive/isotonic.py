@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 
 def isotonic_regression(values: Sequence[float]) -> list[float]:
-    """The falling sequence (equal neighbours allowed) with the least squared distance to the values."""
+    """The descending sequence (equal neighbors allowed) with the least squared distance to the values."""
     pools: list[list[float]] = []
     for value in values:
         pool = [value]
@@ -17,7 +17,7 @@ def isotonic_regression(values: Sequence[float]) -> list[float]:
 
 
 def soft_rank(scores: Sequence[float], strength: float) -> list[float]:
-    """For each patch its slot, plus how far the regression is from what it was given."""
+    """The slot of each patch, plus the distance of the regression from its input."""
     order = sorted(range(len(scores)), key=lambda patch: -scores[patch])
     scaled = [scores[patch] / strength for patch in order]
     fitted = isotonic_regression([value + slot for slot, value in enumerate(scaled)])
@@ -26,7 +26,7 @@ def soft_rank(scores: Sequence[float], strength: float) -> list[float]:
 
 
 def soft_sort(scores: Sequence[float], strength: float) -> list[float]:
-    """For each slot the sorted score, as the regression changes it."""
+    """The sorted score of each slot, as changed by the regression."""
     ramp = [-slot / strength for slot in range(len(scores))]
     ranked = sorted(scores, reverse=True)
     fitted = isotonic_regression([place - score for place, score in zip(ramp, ranked, strict=True)])

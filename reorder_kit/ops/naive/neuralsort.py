@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 
 def neuralsort(scores: Sequence[float], temperature: float) -> list[list[float]]:
-    """The NeuralSort matrix as it is defined, row by row."""
+    """The NeuralSort matrix by its definition, row by row."""
     size, matrix = len(scores), []
     for slot in range(1, size + 1):
         logits = [

@@ -7,12 +7,12 @@ from collections.abc import Iterator, Sequence
 
 
 def plackett_luce_log_prob(logits: Sequence[float], order: Sequence[int]) -> float:
-    """Log-probability of an order, or of its first slots: a product of choices from what is left."""
+    """Log-probability of an order, or of its first slots: a product of choices from the remaining patches."""
     return sum(log_choice[patch] for patch, log_choice in _choices(logits, order))
 
 
 def plackett_luce_score(logits: Sequence[float], order: Sequence[int]) -> list[float]:
-    """Its gradient: for every choice, 1 for the chosen patch, minus the probability of each that was left."""
+    """Its gradient: for every choice, 1 for the chosen patch, minus the probability of each remaining one."""
     score = [0.0] * len(logits)
     for patch, log_choice in _choices(logits, order):
         score[patch] += 1
@@ -22,7 +22,7 @@ def plackett_luce_score(logits: Sequence[float], order: Sequence[int]) -> list[f
 
 
 def plackett_luce_entropy(logits: Sequence[float], order: Sequence[int]) -> float:
-    """The entropies of all choices on the way along an order, added up."""
+    """The sum of the entropies of all choices along an order."""
     return -sum(
         math.exp(log_prob) * log_prob
         for _, log_choice in _choices(logits, order)

@@ -8,7 +8,7 @@ from reorder_kit.ops.naive.softsort import softsort
 
 
 def shuffle_softsort(scores: Sequence[float], line: Sequence[int], temperature: float) -> list[list[float]]:
-    """The matrix of ShuffleSoftSort: shuffle one element after the other, sort, and undo the shuffle."""
+    """The matrix of ShuffleSoftSort: shuffle element by element, sort, and undo the shuffle."""
     size = len(scores)
     matrix = [[0.0] * size for _ in range(size)]
     for source in range(size):

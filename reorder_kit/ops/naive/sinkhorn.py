@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 
 def sinkhorn(logits: Sequence[Sequence[float]], temperature: float, iterations: int) -> list[list[float]]:
-    """The matrix after so many normalisations of rows and columns in turn, and of rows once more."""
+    """The matrix after this many normalizations of rows and columns in turn, and one more of rows."""
     matrix = _rows_to_one([[math.exp(logit / temperature) for logit in row] for row in logits])
     for _ in range(iterations):
         matrix = _rows_to_one(_transpose(_rows_to_one(_transpose(matrix))))

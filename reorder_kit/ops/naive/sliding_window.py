@@ -17,15 +17,15 @@ def sliding_window_attention(
     valid: Bool[Tensor, "batch slot"] | None = None,
     bias: Float[Tensor, "batch head slot slot"] | None = None,
 ) -> Float[Tensor, "batch head slot dim"]:
-    """What each slot sees, looked up and averaged one slot after the other; zeros for padding.
+    """What each slot sees, looked up and averaged slot by slot; zeros for padding.
 
     Args:
-        query: of the slots.
-        key: of the global tokens, then of the slots.
-        value: as the keys.
-        window: slots seen on a side besides the slot itself.
-        causal: no slot after the slot itself is seen.
-        num_global: global tokens.
+        query: queries of the slots.
+        key: keys of the global tokens, then of the slots.
+        value: values, like the keys.
+        window: number of slots seen on each side besides the slot itself.
+        causal: a slot sees no slots after itself.
+        num_global: number of global tokens.
         valid: False for padding.
         bias: added to the score of each slot (first) with each slot (second).
     """

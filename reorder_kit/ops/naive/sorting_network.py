@@ -1,4 +1,4 @@
-"""A sorting network with soft comparators, one comparator after the other."""
+"""A sorting network with soft comparators, comparator by comparator."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 
 def sorting_network(scores: Sequence[float], temperature: float, network: str, distribution: str) -> list[list[float]]:
-    """The matrix by which the network mixes what enters it."""
+    """The matrix by which the network mixes its inputs."""
     size, scores = len(scores), list(scores)
     matrix = [[float(slot == patch) for patch in range(size)] for slot in range(size)]
     for first, second in comparators(size, network):
@@ -21,7 +21,7 @@ def sorting_network(scores: Sequence[float], temperature: float, network: str, d
 
 
 def comparators(size: int, network: str) -> Iterator[tuple[int, int]]:
-    """Pairs of slots, one after the other; the higher score goes to the first of a pair."""
+    """Pairs of slots, one by one; the higher score goes to the first of a pair."""
     if network == "odd-even":
         for layer in range(size):
             yield from ((slot, slot + 1) for slot in range(layer % 2, size - 1, 2))
@@ -29,7 +29,7 @@ def comparators(size: int, network: str) -> Iterator[tuple[int, int]]:
         power = 1
         while power < size:
             power *= 2
-        # Slots from ``size`` on would hold the lowest of all scores, which no comparator moves.
+        # Slots from ``size`` on would hold the lowest scores, which no comparator moves.
         yield from ((a, b) for a, b in _bitonic_sort(0, power) if b < size)
 
 
@@ -55,7 +55,7 @@ def _bitonic_merge(start: int, size: int) -> Iterator[tuple[int, int]]:
 
 
 def distribution_function(x: float, distribution: str) -> float:
-    """The share that stays where it is."""
+    """The share that stays in place."""
     if distribution == "logistic":
         return 1 / (1 + math.exp(-x)) if x > 0 else 1 - 1 / (1 + math.exp(x))
     if distribution == "cauchy":

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 Seen = Callable[[int, int], set[int]]
-"""The slots that a slot sees, of a sequence of a length."""
+"""The slots that a slot sees in a sequence of a given length."""
 
 
 def strided(stride: int) -> Seen:
@@ -37,7 +37,7 @@ def bigbird(block: int, window: int, num_global: int, random: Callable[[int, int
     """Zaheer et al., 2020, https://arxiv.org/abs/2007.14062.
 
     Args:
-        random: the random blocks of a block, of so many.
+        random: gives the random blocks of a block among a number of blocks.
     """
 
     def seen(slot: int, length: int) -> set[int]:
@@ -60,7 +60,7 @@ def sparse_attention(
     num_global: int = 0,
     valid: Bool[Tensor, "batch slot"] | None = None,
 ) -> Float[Tensor, "batch head slot dim"]:
-    """What each slot sees, looked up and averaged one slot after the other; zeros for padding."""
+    """What each slot sees, looked up and averaged slot by slot; zeros for padding."""
     query, key, value = query.double(), key.double(), value.double()
     result = torch.zeros_like(query)
     for image in range(query.shape[0]):

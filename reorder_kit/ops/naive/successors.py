@@ -9,12 +9,12 @@ Logits = Sequence[Sequence[float]]
 
 
 def successors_log_prob(logits: Logits, order: Sequence[int]) -> float:
-    """Log-probability of an order, or of its first slots: a product of choices from what is left."""
+    """Log-probability of an order, or of its first slots: a product of choices from the remaining patches."""
     return sum(log_choice[patch] for _, patch, log_choice in _choices(logits, order))
 
 
 def successors_score(logits: Logits, order: Sequence[int]) -> list[list[float]]:
-    """Its gradient: in the row of each choice, 1 for the chosen patch, minus the probability of each that was left."""
+    """Its gradient: in the row of each choice, 1 for the chosen patch, minus the probability of each remaining one."""
     score = [[0.0] * len(row) for row in logits]
     for last, patch, log_choice in _choices(logits, order):
         score[last][patch] += 1
@@ -24,7 +24,7 @@ def successors_score(logits: Logits, order: Sequence[int]) -> list[list[float]]:
 
 
 def successors_entropy(logits: Logits, order: Sequence[int]) -> float:
-    """The entropies of all choices on the way along an order, added up."""
+    """The sum of the entropies of all choices along an order."""
     return -sum(
         math.exp(log_prob) * log_prob
         for _, _, log_choice in _choices(logits, order)

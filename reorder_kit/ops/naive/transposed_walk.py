@@ -9,7 +9,7 @@ from reorder_kit.orders.grid import Grid
 
 
 def transposed_walk(order: Sequence[int], valid: Sequence[bool], grid: Grid) -> list[int]:
-    """The slots in the sequence in which the transposed order visits them; as the fast one defines it."""
+    """The slots in the sequence in which the transposed order visits them, as the fast version defines it."""
     padding = [slot for slot, is_valid in enumerate(valid) if not is_valid]
     slot_of = {patch: slot for slot, patch in enumerate(order) if valid[slot]}
     if 1 in (grid.height, grid.width):
@@ -32,7 +32,7 @@ def transposed_walk(order: Sequence[int], valid: Sequence[bool], grid: Grid) -> 
 
 
 def completed(order: Sequence[int], grid: Grid) -> list[int]:
-    """The order, each missing patch right behind the patch before it in its frame, or before the rest of the frame."""
+    """The order, with missing patches right after the patch before them in their frame, or before the rest of it."""
     found = list(order)
     for patch in range(grid.num_patches):
         if patch in order:
@@ -47,7 +47,7 @@ def completed(order: Sequence[int], grid: Grid) -> list[int]:
 
 
 def direction(runs: Sequence[Sequence[int]], number: int, grid: Grid, axis: int) -> int:
-    """Whether lines ascend (1) or descend (-1) where a run is entered and left."""
+    """Whether lines ascend (1) or descend (-1) at the ends of a run."""
     steps = []
     if number > 0:
         steps.append((runs[number - 1][-1], runs[number][0]))
@@ -59,7 +59,7 @@ def direction(runs: Sequence[Sequence[int]], number: int, grid: Grid, axis: int)
 
 
 def ascent(step: tuple[int, int], axis: int, grid: Grid) -> int:
-    """By how many lines of its frame a step ascends; by none if it leads to another frame."""
+    """The number of lines of its frame that a step ascends; 0 if it leads to another frame."""
     before, after = (grid.cell(patch) for patch in step)
     return after[axis] - before[axis] if after[0] == before[0] else 0
 

@@ -112,7 +112,7 @@ def test_features_stand_in_the_places_of_their_patches_again(model, learned):
 
 def test_fewer_slots_than_it_knows_are_refused(model):
     keep = (torch.arange(16) < 12).expand(2, -1)
-    with pytest.raises(ReorderKitError, match="'two-swaps': its order is one of 16 patches, of which there are 12"):
+    with pytest.raises(ReorderKitError, match="'two-swaps': its order is for 16 patches, but there are 12"):
         model.read(Batch(as_input(digits("test")[0][:2])), keep)
 
 
