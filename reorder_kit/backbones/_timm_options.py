@@ -1,4 +1,4 @@
-"""The options of a named model of timm."""
+"""The options of a named timm model."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from reorder_kit.interfaces.numbers import Fraction
 from reorder_kit.layers.patch_geometry import PatchOptions
 
 ENDINGS = (".safetensors", ".pth", ".pt", ".bin")
-"""Of files of weights, in lower case or upper."""
+"""Suffixes of weight files, in lower or upper case."""
 
 
 class TimmOptions(PatchOptions):
@@ -41,7 +41,7 @@ class TimmOptions(PatchOptions):
     @field_validator("model")
     @classmethod
     def _is_there(cls, model: str) -> str:
-        """Before any image is known. timm's import takes seconds."""
+        """Check the name before any image is known. Importing timm takes seconds."""
         from reorder_kit.backbones._timm_names import require_readable
 
         try:

@@ -37,7 +37,7 @@ class VitOptions(PatchOptions, AttentionPositionOptions):
         return given
 
     def unused(self) -> dict[str, str]:
-        """The size, where nothing is left of it, and paths that timm does not drop."""
+        """The size, if it is fully overridden, and paths that timm does not drop."""
         found = {}
         if None not in (self.depth, self.dim, self.heads):
             found["size"] = "depth, dim and heads are given"
