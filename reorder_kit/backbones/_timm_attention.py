@@ -27,8 +27,7 @@ def plain_attentions(blocks: Any) -> list[Any]:
 
 @contextmanager
 def recorded_weights(attentions: Sequence[Any]) -> Iterator[list[Float[Tensor, "batch token token"]]]:
-    """Record each attention's weights, averaged over heads. The fused operator, which exposes none, is off
-    meanwhile."""
+    """Record each attention's weights, averaged over heads, with the fused operator off, as it exposes none."""
     weights: list[Tensor] = []
 
     def record(dropout: nn.Module, inputs: tuple[Tensor]) -> None:

@@ -45,8 +45,7 @@ class Timm(Backbone):
 
     @classmethod
     def facts(cls, options: TimmOptions, image: ImageShape) -> BackboneFacts:
-        """Blind to the order unless ``causal`` or the last slot is read; a single causal block with CLS is blind as
-        well."""
+        """Blind to the order unless ``causal`` or the last slot is read; one causal block with CLS is also blind."""
         refuse_clips(cls.name, image)
         from reorder_kit.backbones._timm_models import build, facts_of
 
