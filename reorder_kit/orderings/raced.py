@@ -18,8 +18,8 @@ class Raced(Ordering):
     """The order that won a race: ``order.start: {race: FOLDER}``.
 
     ``reorder-kit race`` judges orders by short trainings from scratch, and leaves the best one in its folder. The race
-    has to be over, and must have raced on the very grid that is asked for; with ``transpose`` that is the transposed
-    one. Where the race was about partial orders, the winner leaves patches out.
+    must be over, and must have used exactly the requested grid; with ``transpose`` that is the transposed one. If the
+    race was about partial orders, the winner leaves patches out.
     """
 
     name = "raced"

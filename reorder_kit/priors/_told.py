@@ -1,4 +1,4 @@
-"""What priors share that rank patches by what they tell."""
+"""Shared parts of priors that rank patches by what they tell about the target."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from reorder_kit.interfaces.numbers import Whole
 
 
 class ToldOptions(RankingOptions):
-    """Which images are looked at."""
+    """Which images are used."""
 
     images: Whole = Field(
         2000, ge=2, le=1_000_000_000, description="training images to look at, chosen at random by the run's seed"
