@@ -54,7 +54,7 @@ def load_arm_weights(backbone: nn.Module, grid: Grid, path: Path) -> None:
 def _positions(weights: dict[str, Tensor], grid: Grid, path: Path) -> dict[str, Tensor]:
     if "pos_embed" not in weights:
         raise ReorderKitError(
-            f"{path}: there are no positions in it (pos_embed)", "give a released file, or set positions: none"
+            f"{path}: it has no positions (pos_embed)", "give a released file, or set positions: none"
         )
     patches, cls = released_positions(weights["pos_embed"], grid, path)
     return {POSITIONS: patches} if cls is None else {POSITIONS: patches, POSITION_OF_CLS: cls}

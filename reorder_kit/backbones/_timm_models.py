@@ -49,8 +49,8 @@ def facts_of(model: Any, options: TimmOptions | None = None) -> BackboneFacts:
     if reading.overlaps:
         # A slot would contain pixels of patches that come later, are hidden or are left out.
         raise ReorderKitError(
-            f"{reading.name} makes each patch from pixels of its neighbors, too, but a backbone embeds each alone",
-            "name a model that cuts patches apart; reorder_kit.wrap takes this one with orders of all patches",
+            f"{reading.name} makes each patch from pixels of its neighbors as well, but a backbone embeds each alone",
+            "name a model whose patches do not overlap; reorder_kit.wrap takes this one with orders of all patches",
         )
     causal, readout = (False, None) if options is None else (options.causal, options.readout)
     if causal and not reading.takes_mask:

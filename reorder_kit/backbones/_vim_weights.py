@@ -45,7 +45,7 @@ def load_vim_weights(backbone: nn.Module, grid: Grid, path: Path) -> None:
 def _positions(weights: dict[str, Tensor], grid: Grid, path: Path) -> dict[str, Tensor]:
     absent = [name for name in ("pos_embed", CLS) if name not in weights]
     if absent:
-        raise ReorderKitError(f"{path}: there is no {' and no '.join(absent)} in it", "give a released file")
+        raise ReorderKitError(f"{path}: it has no {' and no '.join(absent)}", "give a released file")
     patches, cls = released_positions(weights["pos_embed"], grid, path)
     if cls is None:
         raise ReorderKitError(f"{path}: CLS has no position in it (pos_embed)", "give a released file")

@@ -65,18 +65,18 @@ class Arm(Backbone):
         depth: Depth | None = Field(None, description="blocks, instead of the size's")
         dim: Size | None = Field(None, description="width of the embedding, instead of the size's")
         state: Whole = Field(16, ge=1, le=256, description="size of the state of a channel")
-        conv_width: Whole = Field(4, ge=1, le=256, description="slots a convolution sees, the current one included")
+        conv_width: Whole = Field(4, ge=1, le=256, description="slots a convolution sees, including the current one")
         expand: Whole = Field(1, ge=1, le=100, description="channels of a mixer, times dim")
-        readout: Literal["mean", "cls"] = Field("mean", description="what summarises the sequence")
+        readout: Literal["mean", "cls"] = Field("mean", description="what summarizes the sequence")
         drop_path: Fraction = Field(0.0, description="stochastic depth of the last block, probability")
         gradient_checkpointing: bool = Field(
             False, description="recompute blocks in the backward pass: less memory, more time"
         )
         backend: ScanBackend = Field(
-            "auto", description="what computes the scans; auto: mamba-ssm where it can be used, else torch"
+            "auto", description="what computes the scans; auto: mamba-ssm if it can be used, else torch"
         )
         weights: HomePath | None = Field(
-            None, description="file with a released checkpoint of ARM (.safetensors, .pth) to begin with"
+            None, description="file with a released ARM checkpoint (.safetensors, .pth) to start from"
         )
 
         def unused(self) -> dict[str, str]:
@@ -87,7 +87,7 @@ class Arm(Backbone):
         def _fits(self) -> Arm.Options:
             check_fit(self.positions, self.slot_positions, self.width(), heads=1)
             if self.weights is not None and self.slot_positions != "none":
-                raise ValueError("released weights are those of positions by patch alone: leave out slot_positions")
+                raise ValueError("released weights only have positions by patch: leave out slot_positions")
             return self
 
         def width(self) -> int:

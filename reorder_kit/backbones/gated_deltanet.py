@@ -51,11 +51,11 @@ class GatedDeltaNet(WalkingBackbone):
             None, description="width of a query and a key; 3/4 of dim / heads, rounded down, if not given"
         )
         expand: Whole = Field(2, ge=1, le=100, description="width of a value, times that of a key")
-        conv_width: Whole = Field(4, ge=1, le=256, description="slots a convolution sees, the current one included")
+        conv_width: Whole = Field(4, ge=1, le=256, description="slots a convolution sees, including the current one")
         mlp_ratio: Ratio = Field(
-            4.0, description="width of an MLP, times dim, of which a SwiGLU has 2/3, for it has three matrices"
+            4.0, description="width of an MLP, times dim; a SwiGLU has 2/3 of it, because it has three matrices"
         )
-        chunk: Whole = Field(64, ge=1, le=1024, description="slots computed at once: changes time and memory alone")
+        chunk: Whole = Field(64, ge=1, le=1024, description="slots computed at once: only changes time and memory")
 
         def unused(self) -> dict[str, str]:
             """The size, if it is fully overridden."""

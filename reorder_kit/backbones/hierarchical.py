@@ -37,7 +37,7 @@ class LevelOptions(ComponentOptions):
     heads: Size = Field(4, description="local, attention: heads; they divide the width of the level")
     mlp_ratio: Ratio = Field(4.0, description="local, attention: width of an MLP's hidden layer, times the level's")
     state: Whole = Field(16, ge=1, le=256, description="mamba: size of the state of a channel")
-    conv_width: Whole = Field(4, ge=1, le=256, description="mamba: slots a convolution sees, the current one included")
+    conv_width: Whole = Field(4, ge=1, le=256, description="mamba: slots a convolution sees, including the current one")
     expand: Whole = Field(2, ge=1, le=100, description="mamba: channels of a mixer, times the width of the level")
     bidirectional: bool = Field(True, description="mamba: walk in both directions")
 
@@ -107,14 +107,14 @@ class Hierarchical(Backbone):
         )
         dim: Size = Field(32, description="width of the finest level")
         growth: Whole = Field(2, ge=1, le=4, description="width of a level, times that of the finer one")
-        readout: Literal["mean", "last"] = Field("mean", description="what summarises the coarsest level")
+        readout: Literal["mean", "last"] = Field("mean", description="what summarizes the coarsest level")
         positions: Positions = Field("learned", description="absolute 2-D positions, added by patch")
         drop_path: Fraction = Field(0.0, description="stochastic depth of the last block, probability")
         gradient_checkpointing: bool = Field(
             False, description="recompute blocks in the backward pass: less memory, more time"
         )
         backend: ScanBackend = Field(
-            "auto", description="what computes the scans of mamba; auto: mamba-ssm where it can be used, else torch"
+            "auto", description="what computes the scans of mamba; auto: mamba-ssm if it can be used, else torch"
         )
 
         def unused(self) -> dict[str, str]:
@@ -149,8 +149,8 @@ class Hierarchical(Backbone):
         cells = [each.num_patches for each in grids]
         if not _reads_all(options, cells):
             raise ReorderKitError(
-                "with the readout 'last', which patches are read may depend on the order: they are those that the "
-                f"last of the {cells[-1]} cells of the coarsest level has a path from",
+                "with the readout 'last', the order may decide which patches are read: only those with a path to the "
+                f"last of the {cells[-1]} cells of the coarsest level",
                 "use readout: mean, or a mixer, window or depth with which the last cell sees all others",
             )
         first = accumulate((level.depth for level in options.levels), initial=0)
@@ -277,7 +277,7 @@ def _idle(options: Hierarchical.Options, cells: list[int]) -> dict[str, str]:
             reason = f"it holds all {count} cells of the level, as does any window from {count - 1} on"
             found[f"levels.{number}.window"] = reason if count > 1 else "the level has a single cell"
         if level.mixer != "mamba" and level.sees(count) == 0:
-            found[f"levels.{number}.causal"] = "a slot sees itself alone"
+            found[f"levels.{number}.causal"] = "a slot sees only itself"
     return found
 
 

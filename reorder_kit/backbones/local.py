@@ -51,7 +51,7 @@ class Local(Backbone):
     class Options(PatchOptions, AttentionPositionOptions):
         window: Slots = Field(2, description="slots seen on a side besides the slot itself, slots")
         causal: bool = Field(True, description="see earlier slots only")
-        readout: Literal["last", "mean", "cls"] = Field("last", description="what summarises the sequence")
+        readout: Literal["last", "mean", "cls"] = Field("last", description="what summarizes the sequence")
         depth: Depth = Field(2, description="blocks")
         dim: Size = Field(32, description="width of the embedding")
         heads: Size = Field(4, description="attention heads; they divide dim")
@@ -188,7 +188,7 @@ def _idle(options: Local.Options, grid: Grid) -> dict[str, str]:
     if options.window >= tokens - 1:
         found["window"] = f"it holds all {tokens} slots, as does any window from {tokens - 1} on"
     if min(options.window, tokens - 1) == 0:
-        found["causal"] = "a slot sees itself alone"
+        found["causal"] = "a slot sees only itself"
     return found
 
 

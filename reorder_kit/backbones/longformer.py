@@ -55,7 +55,7 @@ class Longformer(Backbone):
     class Options(TransformerSizeOptions, AttentionPositionOptions):
         window: Slots = Field(14, description="slots seen on each side besides the slot itself, slots")
         readout: Literal["cls", "mean", "last"] = Field(
-            "cls", description="what summarises the sequence; cls adds a token with global attention"
+            "cls", description="what summarizes the sequence; cls adds a token with global attention"
         )
 
         @model_validator(mode="after")

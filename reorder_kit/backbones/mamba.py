@@ -40,13 +40,13 @@ class Mamba(WalkingBackbone):
 
     class Options(WalkingOptions):
         state: Whole = Field(16, ge=1, le=256, description="size of the state of a channel")
-        conv_width: Whole = Field(4, ge=1, le=256, description="slots a convolution sees, the current one included")
+        conv_width: Whole = Field(4, ge=1, le=256, description="slots a convolution sees, including the current one")
         expand: Whole = Field(2, ge=1, le=100, description="channels of a mixer, times dim")
         backend: ScanBackend = Field(
-            "auto", description="what computes the scan; auto: mamba-ssm where it can be used, else torch"
+            "auto", description="what computes the scan; auto: mamba-ssm if it can be used, else torch"
         )
         weights: HomePath | None = Field(
-            None, description="file with a released checkpoint of Vision Mamba (.safetensors, .pth) to begin with"
+            None, description="file with a released Vision Mamba checkpoint (.safetensors, .pth) to start from"
         )
 
         @model_validator(mode="after")
@@ -60,8 +60,8 @@ class Mamba(WalkingBackbone):
             wrong = [name for name, does_fit in fits.items() if not does_fit]
             if self.weights is not None and wrong:
                 raise ValueError(
-                    "released weights are those of two directions with CLS in the middle and positions by patch "
-                    f"alone: leave out {' and '.join(wrong)}"
+                    "released weights have two directions, CLS in the middle and only positions by patch: "
+                    f"leave out {' and '.join(wrong)}"
                 )
             return self
 

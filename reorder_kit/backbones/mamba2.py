@@ -33,11 +33,11 @@ class Mamba2(WalkingBackbone):
 
     class Options(WalkingOptions):
         state: Whole = Field(128, ge=1, le=1024, description="size of the state of a channel")
-        head_dim: Size = Field(64, description="channels that forget together; it divides expand * dim")
-        groups: Size = Field(1, description="groups of heads that are written and read alike; they divide the heads")
-        conv_width: Whole = Field(4, ge=1, le=256, description="slots a convolution sees, the current one included")
+        head_dim: Size = Field(64, description="channels that decay together; must divide expand * dim")
+        groups: Size = Field(1, description="groups of heads that are written and read alike; must divide the heads")
+        conv_width: Whole = Field(4, ge=1, le=256, description="slots a convolution sees, including the current one")
         expand: Whole = Field(2, ge=1, le=100, description="channels of a mixer, times dim")
-        chunk: Whole = Field(64, ge=1, le=1024, description="slots computed at once: changes time and memory alone")
+        chunk: Whole = Field(64, ge=1, le=1024, description="slots computed at once: only changes time and memory")
 
         @model_validator(mode="after")
         def _heads_fit(self) -> Mamba2.Options:

@@ -36,7 +36,7 @@ class Recurrent(Backbone):
     class Options(PatchOptions, AddedPositionOptions):
         cell: Literal["gru", "lstm"] = Field("gru", description="the recurrent cell")
         bidirectional: bool = Field(False, description="walk in both directions, with half of dim each")
-        readout: Literal["last", "mean"] = Field("last", description="what summarises the sequence")
+        readout: Literal["last", "mean"] = Field("last", description="what summarizes the sequence")
         depth: Depth = Field(2, description="blocks")
         dim: Size = Field(32, description="width of the embedding and of the state")
         dropout: Fraction = Field(0.0, description="dropout on what a block adds, probability")

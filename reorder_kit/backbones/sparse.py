@@ -44,7 +44,7 @@ class Sparse(ClsTransformer):
 
     class Options(SparseOptions):
         readout: Literal["mean", "last", "cls"] = Field(
-            "mean", description="what summarises the sequence; cls adds a token with global attention"
+            "mean", description="what summarizes the sequence; cls adds a token with global attention"
         )
 
     options: Sparse.Options

@@ -19,7 +19,7 @@ from reorder_kit.layers.readout import last_slot, mean_slot
 from reorder_kit.layers.single_images import refuse_clips
 from reorder_kit.model.timm_reading import TimmReading, reading_of
 
-_NEEDS_TUNING = "causal: the weights were trained without a mask, so the model needs fine-tuning to get used to it"
+_NEEDS_TUNING = "causal: the weights were trained without a mask, so the model needs fine-tuning to adapt to it"
 
 
 class Timm(Backbone):

@@ -61,7 +61,7 @@ class TransformerXL(Backbone):
         memory: Slots = Field(128, description="slots before its segment that a slot sees, slots")
         causal: bool = Field(True, description="see earlier slots only")
         memory_gradient: bool = Field(False, description="let the gradient flow into the memory")
-        readout: Literal["last", "mean", "cls"] = Field("mean", description="what summarises the sequence")
+        readout: Literal["last", "mean", "cls"] = Field("mean", description="what summarizes the sequence")
 
         def unused(self) -> dict[str, str]:
             """Options of the memory, if there is none."""
@@ -97,7 +97,7 @@ class TransformerXL(Backbone):
             slots_order_sensitive=grid.num_patches > 1 and tells_apart,
             has_positions=options.positions != "none",
             idle=_idle(options, grid.num_patches),
-            no_influence="no gradient is passed on into the memory of earlier segments",
+            no_influence="no gradient flows into the memory of earlier segments",
         )
 
     def __init__(self, options: TransformerXL.Options, image: ImageShape) -> None:

@@ -53,8 +53,8 @@ class Violin(ClsTransformer):
             tuple(Part.named(name, transpose=transpose) for name in CURVES for transpose in (False, True)),
             description="curves through the image: orderings that visit every patch",
         )
-        along_sequence: bool = Field(False, description="the sequence itself is one more curve: the order matters")
-        readout: Literal["mean", "cls"] = Field("mean", description="what summarises the sequence")
+        along_sequence: bool = Field(False, description="the sequence itself is one more curve, so the order matters")
+        readout: Literal["mean", "cls"] = Field("mean", description="what summarizes the sequence")
 
         @model_validator(mode="after")
         def _has_distinct_curves(self) -> Violin.Options:
@@ -65,7 +65,7 @@ class Violin(ClsTransformer):
                 # Distances are the same from either end.
                 walked = {key: value for key, value in curve.as_dict().items() if key != "reverse"}
                 if walked in seen:
-                    raise ValueError(f"curve {curve.name} is given twice; walked backwards, its distances are the same")
+                    raise ValueError(f"curve {curve.name} is given twice; walked backward, it has the same distances")
                 seen.append(walked)
             return self
 

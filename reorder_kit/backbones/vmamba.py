@@ -58,7 +58,7 @@ class Vmamba(Backbone):
             None, description="width of the finest level, instead of the size's; it doubles from level to level"
         )
         state: Whole = Field(1, ge=1, le=256, description="size of the state of a channel")
-        conv_width: Whole = Field(3, ge=1, le=255, description="rows and columns the convolution of a block sees, odd")
+        conv_width: Whole = Field(3, ge=1, le=255, description="rows and columns that a convolution sees, odd")
         expand: Whole = Field(1, ge=1, le=100, description="channels of a scan, times the width of the level")
         mlp_ratio: Ratio = Field(4.0, description="width of the hidden layer of an MLP, times that of the level")
         positions: Positions = Field("none", description="absolute 2-D positions, added by patch")
@@ -67,7 +67,7 @@ class Vmamba(Backbone):
             False, description="recompute blocks in the backward pass: less memory, more time"
         )
         backend: ScanBackend = Field(
-            "auto", description="what computes the scans; auto: mamba-ssm where it can be used, else torch"
+            "auto", description="what computes the scans; auto: mamba-ssm if it can be used, else torch"
         )
 
         def unused(self) -> dict[str, str]:
