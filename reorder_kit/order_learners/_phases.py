@@ -25,15 +25,15 @@ class PhaseOptions(ComponentOptions):
     )
     search: Literal["while-training", "then-retrain", "validated"] = Field(
         "while-training",
-        description="what follows the search: the same weights are trained on; or new weights are trained from the "
-        "beginning with the order that was found, and both parts together are the epochs of the run; or the search is "
-        "a training of its own, short trainings judge its order, and the run trains in it only if it beats the start",
+        description="what follows the search: training continues with the same weights; or new weights are trained "
+        "from scratch in the order found, and both parts share the epochs of the run; or the search is a separate "
+        "training, short trainings judge its order, and the run trains in it only if it beats the start",
     )
     trial_seeds: Whole = Field(
         3, ge=3, le=100, description="short trainings of search: validated in each of the two orders"
     )
     trial_steps: Count | None = Field(
-        None, description="optimizer steps of each short training of search: validated; null: 20 % of the run"
+        None, description="optimizer steps of each short training of search: validated; null: 20% of the run"
     )
 
     def unused(self) -> dict[str, str]:
@@ -64,7 +64,7 @@ class ExploreOptions(PhaseOptions):
     """
 
     explore_share: Fraction = Field(
-        0.0, description="share of the search, at its beginning, in which the policy stays as it is"
+        0.0, description="share of the search, at its start, in which the policy stays unchanged"
     )
 
 

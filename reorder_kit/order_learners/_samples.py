@@ -45,7 +45,7 @@ def samples_by_pass(passes: Sequence[Pass], repeats: int) -> list[Samples]:
     """
     if len(passes) % repeats:
         raise ReorderKitError(
-            f"{len(passes)} passes are not the same number for each of {repeats} repeats",
+            f"{len(passes)} passes cannot be split evenly over {repeats} repeats",
             "hand over the passes of all repeats of a step at once",
         )
     count = len(passes) // repeats

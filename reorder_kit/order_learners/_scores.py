@@ -26,7 +26,7 @@ class SlotTemperature(TemperatureSchedule):
 
     shape: TemperatureShape = Field("exponential", description="form of the curve")
     initial: Amount = Field(8.0, description="temperature at the start of the search, slots")
-    peak: Amount = Field(8.0, description="highest temperature of triangular and plateau; the one of constant")
+    peak: Amount = Field(8.0, description="highest temperature of triangular and plateau, or the constant one")
     final: Amount = Field(0.3, description="temperature at the end of the search, slots")
 
 

@@ -24,7 +24,7 @@ class TemperatureSchedule(ComponentOptions):
 
     shape: TemperatureShape = Field("triangular", description="form of the curve")
     initial: Amount = Field(0.0, description="temperature at the start of the search")
-    peak: Amount = Field(0.2, description="highest temperature of triangular and plateau; the one of constant")
+    peak: Amount = Field(0.2, description="highest temperature of triangular and plateau, or the constant one")
     final: Amount = Field(0.0, description="temperature at the end of the search")
 
     @model_validator(mode="after")

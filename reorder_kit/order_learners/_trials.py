@@ -25,21 +25,21 @@ class TrialOptions(ExploreOptions):
     warmup_epochs: Epochs | None = Field(
         0.0,
         description="epochs with the starting order, before the search, or a share of the run; null: 15%. Weights "
-        "that are used to the start are no fair judges of other orders",
+        "that are used to the start do not judge other orders fairly",
     )
     explore_share: Fraction = Field(
         0.25,
         description="share of the search that only trains the weights, in random orders, before candidates are tried",
     )
-    candidates: Tries = Field(16, description="orders that are tried in a step")
+    candidates: Tries = Field(16, description="orders to try in a step")
     screen_images: Size = Field(64, description="images of each process that every candidate is tried on first")
     finalists: Tries = Field(
-        4, description="candidates, of those that did better than the best order there, to try on all images"
+        4, description="how many of the candidates that beat the best order there are tried on all images"
     )
     significance: Fraction = Field(
         0.1,
         gt=0,
-        description="chance, at most, that a step replaces the best order although no candidate is better",
+        description="highest chance that a step replaces the best order although no candidate is better",
     )
 
 

@@ -15,7 +15,7 @@ from reorder_kit.orders.sequence import PatchSequence
 class UniformTrainingOptions(TrialOptions):
     """Options of every learner that trains the weights in random orders."""
 
-    groups: Tries = Field(8, description="random orders in which a batch trains the weights, in the search")
+    groups: Tries = Field(8, description="random orders in which a batch trains the weights during the search")
 
 
 class UniformTrainingPolicy(TrialPolicy):

@@ -19,7 +19,7 @@ class ComparatorTemperature(SlotTemperature):
     """Down to a hundredth of a slot, because the mixing of all layers adds up."""
 
     initial: Amount = Field(8.0, description="temperature at the start of the search, slots")
-    peak: Amount = Field(8.0, description="highest temperature of triangular and plateau; the one of constant")
+    peak: Amount = Field(8.0, description="highest temperature of triangular and plateau, or the constant one")
     final: Amount = Field(0.01, description="temperature at the end of the search, slots")
 
 
@@ -41,14 +41,14 @@ class Diffsort(SoftOrderLearner):
     class Options(ScoreOptions):
         network: SortingNetwork = Field(
             "odd-even",
-            description="which slots are compared: neighbours, in as many layers as there are patches; or far and near "
+            description="which slots are compared: neighbors, in as many layers as there are patches; or far and near "
             "ones, in few layers",
         )
         distribution: SwapDistribution = Field(
             "cauchy", description="how the share that is swapped falls with the difference of two scores"
         )
         temperature: ComparatorTemperature = Field(
-            ComparatorTemperature(), description="of a comparator, in slots: at 1, neighbours mix in every layer"
+            ComparatorTemperature(), description="of a comparator, in slots: at 1, neighbors mix in every layer"
         )
 
     options: Options

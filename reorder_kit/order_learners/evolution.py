@@ -39,15 +39,15 @@ class Evolution(TrialLearner):
 
     class Options(UniformTrainingOptions):
         candidates: Whole = Field(
-            16, ge=2, le=10_000, description="orders of the population, all of which are tried in a step"
+            16, ge=2, le=10_000, description="orders in the population, all of which are tried in a step"
         )
-        parents: Tries = Field(4, description="the best of them, which live on and have children")
-        crossover: Real = Field(0.5, ge=0, le=1, description="share of the children that have two parents")
+        parents: Tries = Field(4, description="how many of the best survive and have children")
+        crossover: Real = Field(0.5, ge=0, le=1, description="share of the children with two parents")
 
         @model_validator(mode="after")
         def _check(self) -> Evolution.Options:
             if self.parents >= self.candidates:
-                raise ValueError("there have to be fewer parents than candidates, or no child is ever born")
+                raise ValueError("there must be fewer parents than candidates, or there would be no children")
             return self
 
     options: Options

@@ -28,7 +28,7 @@ class LogitTemperature(TemperatureSchedule):
     shape: TemperatureShape = Field("exponential", description="form of the curve")
     initial: Amount = Field(1.0, description="temperature at the start of the search, in units of the logits")
     peak: Amount = Field(
-        1.0, description="highest of triangular and plateau, the one of constant, in units of the logits"
+        1.0, description="highest of triangular and plateau, or the constant one, in units of the logits"
     )
     final: Amount = Field(0.05, description="temperature at the end of the search, in units of the logits")
 
@@ -39,7 +39,7 @@ class GumbelNoise(TemperatureSchedule):
     shape: TemperatureShape = Field("linear", description="form of the curve")
     initial: Amount = Field(0.5, description="scale at the start of the search, in units of the logits")
     peak: Amount = Field(
-        0.5, description="largest of triangular and plateau, the one of constant, in units of the logits"
+        0.5, description="largest of triangular and plateau, or the constant one, in units of the logits"
     )
     final: Amount = Field(0.0, description="scale at the end of the search, in units of the logits")
 
@@ -60,18 +60,16 @@ class GumbelSinkhorn(SoftOrderLearner):
 
     class Options(ExploreOptions, SoftOptions):
         temperature: LogitTemperature = Field(
-            LogitTemperature(), description="divides the logits with their noise; low is near a hard order"
+            LogitTemperature(), description="divides the logits and their noise; at low ones, orders are nearly hard"
         )
-        noise: GumbelNoise = Field(GumbelNoise(), description="scale of the Gumbel noise; 0 is none")
-        samples: Tries = Field(
-            1, description="draws of the noise in a step, each for as large a part of the images as the others"
-        )
+        noise: GumbelNoise = Field(GumbelNoise(), description="scale of the Gumbel noise; 0: off")
+        samples: Tries = Field(1, description="draws of the noise in a step, each for an equal share of the images")
         start_strength: Positive = Field(
-            1.0, description="by how much a slot's logit for its patch of the starting order is above the others"
+            1.0, description="how much higher a slot's logit for its patch in the starting order is than the others"
         )
-        max_iterations: Tries = Field(50, description="normalisations of columns and rows in a step, at most")
+        max_iterations: Tries = Field(50, description="largest number of normalizations of columns and rows in a step")
         tolerance: Amount = Field(
-            1e-3, description="largest distance of a patch's total share from one at which to stop normalising"
+            1e-3, description="largest distance of a patch's total share from one at which to stop normalizing"
         )
         lr: Positive = Field(0.1, description="step size of Adam, in units of the logits")
 

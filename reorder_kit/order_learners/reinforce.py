@@ -74,8 +74,8 @@ class Reinforce(PhasedLearner):
         )
         proposals: Literal["samples", "swaps"] = Field(
             "samples",
-            description="independent orders; or one order, and the same with two patches exchanged, whose "
-            "probabilities are compared with each other alone",
+            description="independent orders; or one order and copies with two patches exchanged, whose "
+            "probabilities are compared only with each other",
         )
         baseline: Literal["leave-one-out", "ema", "none"] = Field(
             "leave-one-out",
@@ -84,18 +84,18 @@ class Reinforce(PhasedLearner):
         )
         ema_decay: Fraction = Field(0.99, description="share of the old running mean that a step keeps")
         normalize_advantage: bool = Field(
-            False, description="divide advantages by their root mean square, so that the scale of rewards plays no role"
+            False, description="divide advantages by their root mean square, so that their scale does not matter"
         )
         control_variate: Literal["none", "relax"] = Field(
-            "none", description="relax: a learned guess of the advantage takes variance out of the gradient"
+            "none", description="relax: a learned estimate of the advantage reduces the variance of the gradient"
         )
         reuse: Whole = Field(
-            0, ge=0, le=10_000, description="batches whose samples are used again, weighed by importance"
+            0, ge=0, le=10_000, description="batches whose samples are used again, weighted by importance"
         )
         ratio_limit: Positive = Field(2.0, ge=1, description="largest weight of a sample that is used again")
         entropy_bonus: Amount = Field(0.0, description="reward for each nat of entropy of the distribution")
         optimizer: Literal["adam", "sgd", "natural"] = Field(
-            "adam", description="optimiser of the logits; natural: steps along the natural gradient"
+            "adam", description="optimizer of the logits; natural: steps along the natural gradient"
         )
         lr: Positive = Field(0.01, description="its step size")
         max_kl: Positive = Field(
@@ -114,11 +114,11 @@ class Reinforce(PhasedLearner):
             """Options of parts that are not in use."""
             found = super().unused()
             if self.granularity == "image":
-                found["groups"] = "with granularity image, every image has an order of its own"
+                found["groups"] = "with granularity image, every image has its own order"
             if self.baseline != "ema":
                 found["ema_decay"] = f"the baseline is {self.baseline}, and has no running mean"
             if self.proposals == "swaps":
-                found |= dict.fromkeys(("baseline", "ema_decay"), "swaps are compared with each other alone")
+                found |= dict.fromkeys(("baseline", "ema_decay"), "swaps are compared only with each other")
             if not self.reuse:
                 found["ratio_limit"] = "no sample is used again"
             if self.optimizer != "natural":

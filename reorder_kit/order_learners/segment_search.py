@@ -43,7 +43,7 @@ class SegmentSearch(TrialLearner):
 
     class Options(TrialOptions):
         guide_steps: Count | None = Field(
-            None, description="steps that the guide averages over; null: 12.5 times the root of the patches"
+            None, description="steps that the guide averages over; null: 12.5 times the root of the number of patches"
         )
 
     options: Options

@@ -23,7 +23,7 @@ class LineTemperature(SlotTemperature):
     """A few places at first; lower than for learners that keep one line, because the next line has other neighbors."""
 
     initial: Amount = Field(3.0, description="temperature at the start of the search, places on the line")
-    peak: Amount = Field(3.0, description="highest temperature of triangular and plateau; the one of constant")
+    peak: Amount = Field(3.0, description="highest temperature of triangular and plateau, or the constant one")
     final: Amount = Field(0.3, description="temperature at the end of the search, places on the line")
 
 
@@ -46,7 +46,7 @@ class ShuffleSoftSort(SoftOrderLearner):
     name = "shuffle-softsort"
 
     class Options(ScoreOptions):
-        round_steps: Count = Field(40, description="optimiser steps along one line")
+        round_steps: Count = Field(40, description="optimizer steps along one line")
         temperature: LineTemperature = Field(
             LineTemperature(), description="in places on the line: at 1 a slot mixes mostly what is one place away"
         )

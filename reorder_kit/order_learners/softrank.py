@@ -33,7 +33,7 @@ class SoftRank(SoftOrderLearner):
     class Options(ScoreOptions):
         strength: Positive = Field(
             0.75,
-            description="regularisation of the ranks, in temperatures: patches whose scores are farther apart keep "
+            description="regularization of the ranks, in temperatures: patches whose scores are farther apart keep "
             "hard ranks and a gradient of zero; far above the temperature, all ranks crowd in the middle",
         )
 
