@@ -35,8 +35,8 @@ class Informed(RankingPrior):
 
         criterion: Criterion = Field(
             "squared-error",
-            description="what each choice makes best in held-out images: the squared error, or how many classes are "
-            "told right, for images of one class each",
+            description="what each choice optimizes on held-out images: the squared error or, for images of one class "
+            "each, how many classes are predicted correctly",
         )
 
     options: Options
@@ -50,8 +50,8 @@ class Informed(RankingPrior):
         rows, criterion = self.options.rows(context), self.options.criterion
         if criterion == "accuracy" and rows.frequency is None:
             raise ReorderKitError(
-                f"informed: criterion: accuracy needs images of one class each, but here it is the {rows.words} of an "
-                "image that is to be told",
+                f"informed: criterion: accuracy needs images of one class each, but here the target is the "
+                f"{rows.words} of an image",
                 "use criterion: squared-error",
             )
         selection = greedy_ridge(rows.features, rows.targets, rows.folds, rows.penalty, rows.frequency, criterion)

@@ -23,7 +23,7 @@ class PixelDeviation(RankingPrior):
         """Which images are used."""
 
         images: Whole = Field(
-            2000, ge=2, le=1_000_000_000, description="training images to look at, chosen at random by the run's seed"
+            2000, ge=2, le=1_000_000_000, description="training images to use, chosen at random by the run's seed"
         )
 
     options: Options
