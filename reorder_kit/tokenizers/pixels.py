@@ -25,7 +25,7 @@ class Pixels(Tokenizer):
 
     class Options(ComponentOptions):
         levels: Whole = Field(
-            16, ge=2, le=256, description="tokens there are; even steps from an image's smallest to its largest pixel"
+            16, ge=2, le=256, description="number of tokens: even steps from an image's smallest to its largest pixel"
         )
 
     options: Options
