@@ -60,8 +60,8 @@ class Classification(SupervisedTask):
         """
         if len(context.classes) < 2:
             raise ReorderKitError(
-                f"task {self.name!r} needs two classes at least; the data has {', '.join(context.classes) or 'none'}",
-                "look whether the data source reads the right folder, column or field",
+                f"task {self.name!r} needs at least two classes; the data has {', '.join(context.classes) or 'none'}",
+                "check that the data source reads the right folder, column or field",
             )
         return SummaryHead(context.facts.dim, len(context.classes))
 

@@ -75,7 +75,7 @@ class Detection(SupervisedTask):
             description="a box is dropped if a better one of its class overlaps it by more (intersection over union)",
         )
         detections_per_image: Whole = Field(
-            100, ge=1, le=100, description="boxes to keep, the best; COCO's figures look at no more than 100"
+            100, ge=1, le=100, description="how many of the best boxes to keep; COCO's figures count at most 100"
         )
         shown_score: Fraction = Field(
             0.3, description="boxes with a lower score are not drawn in pictures of predictions"

@@ -61,15 +61,15 @@ class MultiLabel(SupervisedTask):
     class Options(ComponentOptions):
         loss: Literal["bce", "asymmetric"] = Field("bce", description="binary cross-entropy, or the asymmetric loss")
         gamma_positive: Amount = Field(
-            0.0, description="asymmetric: how much less a present class counts, the surer it is told"
+            0.0, description="asymmetric: how much less a present class counts the surer its prediction is"
         )
         gamma_negative: Amount = Field(
-            4.0, description="asymmetric: how much less an absent class counts, the surer it is told"
+            4.0, description="asymmetric: how much less an absent class counts the surer its prediction is"
         )
         clip: Fraction = Field(0.05, description="asymmetric: probability below which an absent class does not count")
         positive_weights: Positive | Annotated[tuple[Positive, ...], Field(min_length=1)] = Field(
             1.0,
-            description="how much a class counts where it is present: one number for all, or one for each, in the "
+            description="how much a class counts if it is present: one number for all, or one for each, in the "
             "sequence of the classes",
         )
         reward: Literal["loss", "average-precision"] = Field(

@@ -47,14 +47,14 @@ class Segmentation(SupervisedTask):
         head: Literal["linear", "upernet"] = Field(
             "linear",
             description="linear: a linear layer over the patches, interpolated; upernet: convolutions over a pyramid "
-            "of maps, which see the neighbourhood of a patch in the image, whatever its place in the sequence",
+            "of maps, which see the neighborhood of a patch in the image, whatever its place in the sequence",
         )
         width: Whole = Field(64, ge=4, le=65_536, description="channels of the maps of upernet")
-        dice_weight: Amount = Field(0.0, description="weight of soft Dice beside the cross-entropy; 0: off")
+        dice_weight: Amount = Field(0.0, description="weight of soft Dice, added to the cross-entropy; 0: off")
 
         def unused(self) -> dict[str, str]:
             """The linear head has no maps."""
-            return {"width": "it is for head: upernet"} if self.head == "linear" else {}
+            return {"width": "only head: upernet uses it"} if self.head == "linear" else {}
 
     options: Options
 
