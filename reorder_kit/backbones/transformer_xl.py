@@ -33,7 +33,7 @@ class TransformerXL(Backbone):
     """Transformer-XL (Dai et al., 2019, https://arxiv.org/abs/1901.02860): segments of patches with a memory.
 
     In every block a slot sees its segment, up to itself when causal, and the ``memory`` slots before the segment, as
-    they entered this block. Attention in every block depends on the distance between slots: with ``slot_positions:
+    they entered this block. Attention in every block depends on the distance between slots. With ``slot_positions:
     none``, these distances are the positions in the sequence; other ones are added to them.
 
     The gradient stops at the memory, as published. With the readouts ``last`` and ``cls`` patches before the last

@@ -18,9 +18,9 @@ def natural_gradient(
 ) -> Float[Tensor, "*parameter"]:
     """The gradient times the inverse of the empirical Fisher information, shortened to a trust region.
 
-    The Fisher matrix F is the mean of the scores' outer products. With fewer samples than parameters, its damped
-    inverse takes a linear system with one unknown per sample (Woodbury). A step moves the distribution by 0.5 d'Fd nats
-    (Kullback-Leibler divergence, to second order), limited to ``max_kl``.
+    The Fisher matrix F is the mean of the scores' outer products. With fewer samples than parameters, applying its
+    damped inverse takes a linear system with one unknown per sample (Woodbury). A step moves the distribution by 0.5
+    d'Fd nats (Kullback-Leibler divergence, to second order), limited to ``max_kl``.
 
     Source: Kakade, "A Natural Policy Gradient", NeurIPS 2001; trust region, Schulman et al., "Trust Region Policy
     Optimization", https://arxiv.org/abs/1502.05477 (their delta is our ``max_kl``, their s our result).

@@ -41,7 +41,7 @@ def relax_gradients(
     advantage: Float[Tensor, " sample"],
     generator: torch.Generator,
 ) -> tuple[Float[Tensor, " patch"], Float[Tensor, "patch patch"]]:
-    """Gradients: of minus the expected advantage for the logits, and of that gradient's variance for the surrogate.
+    """Gradients of minus the expected advantage for the logits, and of that gradient's variance for the surrogate.
 
     The first is an unbiased estimate with any surrogate: what the surrogate explains is subtracted from the score
     function estimate and added back as a gradient through the perturbed logits.
