@@ -1,1 +1,1 @@
-"""Models that encode a sequence of patches: one a file, each file a plugin module."""
+"""Models that encode a sequence of patches: one per file; each file is a plugin module."""

@@ -1,4 +1,4 @@
-"""From the names and shapes of a released checkpoint of ARM to those of the backbone."""
+"""Convert the names and shapes of a released ARM checkpoint to those of the backbone."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from reorder_kit.layers.weights_file import fill, read_weights
 from reorder_kit.orders.grid import Grid
 
 SUFFIXES = ("", "_b", "_c", "_c_b")
-"""Of the four scans, in our sequence: along, back, along the columns, and back."""
+"""Name suffixes of the four scans, in our sequence: along, back, along the columns, and back."""
 POSITION_OF_CLS = "position_of_cls"
 DECODER = re.compile(r"(ar_token|dec_pos_embed|mask)$|(ar_norm|ar_pred|enc2dec|dec_block|norm_[1-4])\.")
-"""What predicts the next patches in pretraining."""
+"""Weights that predict the next patches in pretraining."""
 
 
 def load_arm_weights(backbone: nn.Module, grid: Grid, path: Path) -> None:
-    """Begin with a checkpoint of ARM's pretraining, or of its fine-tuning.
+    """Load a checkpoint from ARM's pretraining or fine-tuning.
 
-    In pretraining there is a single scan: its weights become those of all four, as ARM's fine-tuning has it. CLS and
-    the last norm are then not in the file and keep their start, and the decoder is left out. So is a classifier: the
-    task has a head of its own.
+    Pretraining has a single scan: its weights initialize all four, as in ARM's fine-tuning. CLS and the last norm are
+    then missing from the file and keep their starting weights, and the decoder is skipped. A classifier is always
+    skipped: the task has its own head.
 
     Args:
         backbone: an ``arm``.
-        grid: of its patches.
+        grid: the grid of its patches.
         path: the file.
 
     Raises:
@@ -54,14 +54,14 @@ def load_arm_weights(backbone: nn.Module, grid: Grid, path: Path) -> None:
 def _positions(weights: dict[str, Tensor], grid: Grid, path: Path) -> dict[str, Tensor]:
     if "pos_embed" not in weights:
         raise ReorderKitError(
-            f"{path}: there are no positions in it (pos_embed)", "give a released file, or set positions: none"
+            f"{path}: it has no positions (pos_embed)", "give a released file, or set positions: none"
         )
     patches, cls = released_positions(weights["pos_embed"], grid, path)
     return {POSITIONS: patches} if cls is None else {POSITIONS: patches, POSITION_OF_CLS: cls}
 
 
 def released_name(name: str, is_pretraining: bool = False) -> str:
-    """What a weight of ours is called in the released code.
+    """The name of one of our weights in the released code.
 
     >>> released_name("blocks.3.mixer.walks.1.A_log"), released_name("blocks.3.mlp.gate.bias")
     ('layers.3.mixer.A_b_log', 'layers.3.mlp.w1.bias')

@@ -1,4 +1,4 @@
-"""Names that the released codes of Vision Mamba and ARM share: the second grew out of the first."""
+"""Names shared by the released code of Vision Mamba and of ARM, which grew out of it."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import re
 POSITIONS, CLS = "embedding.positions.table", "cls_token"
 """Our weights that are made from the released positions, and our CLS."""
 CLASSIFIER = ("head.weight", "head.bias")
-"""What a backbone leaves to the task."""
+"""The classifier, which a backbone leaves to the task."""
 
 
 def outer_name(name: str) -> str:
-    """What a weight of ours is called there, but for what lies within a block.
+    """The released name of one of our weights, except for the part inside a block.
 
     >>> outer_name("embedding.projection.bias"), outer_name("blocks.3.mixer.D"), outer_name("norm.weight")
     ('patch_embed.proj.bias', 'layers.3.mixer.D', 'norm_f.weight')

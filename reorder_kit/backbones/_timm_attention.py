@@ -1,4 +1,4 @@
-"""The weights that timm's attention computes, for attention maps."""
+"""Record timm's attention weights, for attention maps."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ _PLAIN = (Attention, AttentionRope, BeitAttention, EvaAttention, RelPosAttention
 
 
 def plain_attentions(blocks: Any) -> list[Any]:
-    """The attention of each block whose attention is a softmax over tokens, given to its values alone.
+    """The attention of each block whose attention is a softmax over tokens, applied only to its values.
 
     Args:
-        blocks: of a timm model.
+        blocks: the blocks of a timm model.
     """
     return [block.attn for block in blocks if type(getattr(block, "attn", None)) in _PLAIN]
 
 
 @contextmanager
 def recorded_weights(attentions: Sequence[Any]) -> Iterator[list[Float[Tensor, "batch token token"]]]:
-    """The weights that each attention computes meanwhile, the mean over heads. The fused operator shows none."""
+    """Record each attention's weights, averaged over heads, with the fused operator off, as it exposes none."""
     weights: list[Tensor] = []
 
     def record(dropout: nn.Module, inputs: tuple[Tensor]) -> None:

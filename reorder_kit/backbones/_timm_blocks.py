@@ -1,4 +1,4 @@
-"""How the blocks of a timm model are run on patches in any order."""
+"""Run the blocks of a timm model on patches in any order."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ Tokens = Float[Tensor, "batch token dim"]
 
 
 class TimmBlocks:
-    """The blocks of a model, for one sequence: its order, its padding, and who sees whom.
+    """The blocks of a model for one sequence: its order, its padding, and which tokens see which.
 
     Args:
-        model: of timm.
-        reading: how it reads.
-        sequence: the patches, with the order in which they stand.
-        rank: where each token stands, as :func:`causal_ranks` says; None where all tokens see all tokens.
+        model: a timm model.
+        reading: how the model reads.
+        sequence: the patches and their order.
+        rank: the rank of each token, as returned by :func:`causal_ranks`; None if all tokens see all tokens.
     """
 
     def __init__(
@@ -49,12 +49,12 @@ class TimmBlocks:
         self.shared = next((self._bias(holder) for holder in self.holders if holder.block is None), None)
 
     def run(self, index: int, tokens: Tokens, recompute: bool) -> Tokens:
-        """One block.
+        """Run one block.
 
         Args:
-            index: which one.
+            index: the block's index.
             tokens: prefix tokens, then slots.
-            recompute: its inside in the backward pass.
+            recompute: recompute the block's activations in the backward pass.
         """
         block = self.model.blocks[index]
         if not self.reading.takes_mask:
@@ -72,7 +72,7 @@ class TimmBlocks:
         return mixed
 
     def with_late_cls(self, tokens: Tokens) -> Float[Tensor, "batch more dim"]:
-        """The tokens after the last block, behind CLS where a model makes it from them only then, as CaiT does."""
+        """The tokens after the last block, preceded by CLS if the model only makes it then, as CaiT does."""
         late = getattr(self.model, "blocks_token_only", None)
         if late is None:
             return tokens
@@ -91,7 +91,7 @@ class TimmBlocks:
         return bias_in_order(bias, self.order, self.reading.prefix, self.batch)
 
     def _biased(self, block: nn.Module, index: int, tokens: Tokens, recompute: bool) -> Tokens:
-        """With the block's own bias where it has one, which is given in order, and the mask in it."""
+        """Run a block with its own bias, if it has one, and the shared one, both in order and with the mask applied."""
         own = next((holder for holder in self.holders if holder.block == index), None)
         parts = [*([] if own is None else [self._bias(own)]), *([] if self.shared is None else [self.shared])]
         bias = sum(parts[1:], parts[0]).to(tokens.dtype)
@@ -103,7 +103,7 @@ class TimmBlocks:
 
 
 class _WithBias:
-    """A block that is given the bias that it would make itself, again where it is recomputed."""
+    """A block whose own bias is replaced by one in order, also when the block is recomputed."""
 
     def __init__(self, block: nn.Module, holder: nn.Module, method: str) -> None:
         self.block, self.holder, self.method = block, holder, method
@@ -124,14 +124,14 @@ def _replaced(module: nn.Module, method: str, instead: Callable[[], Tensor]) -> 
 
 
 def causal_ranks(prefix: int, at_the_end: int, slots: int, device: torch.device) -> Int[Tensor, " token"]:
-    """Where each token stands in a causal model: a token sees those that stand before it or beside it.
+    """The rank of each token in a causal model: a token sees tokens of the same or a lower rank.
 
     Args:
         prefix: tokens before the slots.
-        at_the_end: how many of them, the first ones, stand behind all slots, as the readout does; no slot sees these.
-            The others stand beside each other before all slots, and see none.
-        slots: of the sequence.
-        device: of the result.
+        at_the_end: how many of them, counted from the first, rank after all slots, like the readout; no slot sees
+            these. The others share a rank before all slots, and see no slot.
+        slots: the number of slots.
+        device: the device of the result.
     """
     front = torch.zeros(prefix, dtype=torch.long, device=device)
     front[:at_the_end] = slots + 1
@@ -141,9 +141,10 @@ def causal_ranks(prefix: int, at_the_end: int, slots: int, device: torch.device)
 def visible(
     valid: Bool[Tensor, "batch slot"] | None, prefix: int, rank: Int[Tensor, " token"] | None
 ) -> Bool[Tensor, "#batch 1 #token token"] | None:
-    """Which token (first) sees which (second); None where all see all.
+    """Which token (first) sees which (second); None if all see all.
 
-    Padding is seen by itself at most. An image of nothing but padding hides nothing from tokens that would see nothing.
+    Padding is seen only by itself, if at all. In an image that is all padding, nothing is hidden from tokens that would
+    otherwise see nothing.
     """
     seen = None
     if valid is not None:
@@ -160,12 +161,12 @@ def visible(
 def without_padding(
     run: Callable[[Tokens], Tokens], tokens: Tokens, valid: Bool[Tensor, "batch slot"] | None
 ) -> Tokens:
-    """What a function makes of the slots of each image without its padding, which stays as it is.
+    """Apply a function to the slots of each image without its padding, which stays unchanged.
 
     Args:
-        run: takes no mask.
+        run: the function, which takes no mask.
         tokens: slots, without any prefix.
-        valid: which slots are no padding.
+        valid: which slots are not padding.
     """
     if valid is None:
         return run(tokens)

@@ -1,6 +1,6 @@
-"""Models of timm for the backbone ``timm``: built, with weights, readout and positions as asked.
+"""Build timm models for the backbone ``timm``, with the requested weights, readout and positions.
 
-The import of timm takes seconds: this module is imported to build a model.
+Importing timm takes seconds, so this module is imported only to build a model.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from reorder_kit.model.timm_reading import reading_of
 
 
 def build(options: TimmOptions, image: ImageShape) -> Any:
-    """The model that the options ask for.
+    """Build the model that the options describe.
 
     Raises:
-        ReorderKitError: if timm cannot build the model for such images, its weights cannot be had, or it has no such
-            readout.
+        ReorderKitError: if timm cannot build the model for such images, its weights are not available, or it does not
+            have the readout.
     """
     model = _named(options, image)
     _check_patches(model, options, image)
@@ -36,21 +36,21 @@ def build(options: TimmOptions, image: ImageShape) -> Any:
 
 
 def facts_of(model: Any, options: TimmOptions | None = None) -> BackboneFacts:
-    """What is known of a model that exists.
+    """The facts of an existing model.
 
     Args:
-        model: of timm.
-        options: with which it is used; its own readout, and not causal, if not given.
+        model: a timm model.
+        options: its options; without them, the model's own readout, and not causal.
 
     Raises:
         ReorderKitError: if it cannot read in another order, its patches share pixels, or it cannot be causal.
     """
     reading = reading_of(model)
     if reading.overlaps:
-        # A slot would know of patches that stand later, are hidden or are left out.
+        # A slot would contain pixels of patches that come later, are hidden or are left out.
         raise ReorderKitError(
-            f"{reading.name} makes each patch from pixels of its neighbors, too, but a backbone embeds each alone",
-            "name a model that cuts patches apart; reorder_kit.wrap takes this one with orders of all patches",
+            f"{reading.name} makes each patch from pixels of its neighbors as well, but a backbone embeds each alone",
+            "name a model whose patches do not overlap; reorder_kit.wrap takes this one with orders of all patches",
         )
     causal, readout = (False, None) if options is None else (options.causal, options.readout)
     if causal and not reading.takes_mask:
@@ -59,7 +59,7 @@ def facts_of(model: Any, options: TimmOptions | None = None) -> BackboneFacts:
             "set causal: false, or name one such as vit_small_patch16_224",
         )
     depth, single = len(model.blocks), reading.grid.num_patches == 1
-    # With one block, CLS reads patches that have not met: it sees a set of them.
+    # With one block, CLS reads patches that have not seen each other: it sees them as a set.
     blind_cls = depth == 1 and readout != "last" and reads_summary_tokens(model)
     return BackboneFacts(
         reading.grid,
@@ -74,7 +74,7 @@ def facts_of(model: Any, options: TimmOptions | None = None) -> BackboneFacts:
 
 
 def reads_summary_tokens(model: Any) -> bool:
-    """Whether the readout is the CLS token, and the distillation token where there is one."""
+    """Whether the readout is the CLS token, with the distillation token if there is one."""
     return model.global_pool == "token" and getattr(model, "attn_pool", None) is None
 
 
@@ -92,10 +92,10 @@ def _named(options: TimmOptions, image: ImageShape) -> Any:
             in_chans=image.channels,
             drop_path_rate=options.drop_path,
         )
-    except Exception as error:  # of timm, of the hub it downloads from, of the network, of a file
+    except Exception as error:  # from timm, the hub it downloads from, the network, or a file
         raise _not_built(options, error) from error
     if options.weights is not None:
-        # timm has changed names and shapes; it also keeps a copy of what it loaded, which nobody needs.
+        # timm has converted names and shapes; it also keeps a copy of what it loaded, which is not needed.
         model.pretrained_cfg.pop("state_dict", None)
         require_numbers(options.weights, dict(model.named_parameters()))
     if model.num_classes:
@@ -104,15 +104,15 @@ def _named(options: TimmOptions, image: ImageShape) -> Any:
 
 
 def _from_file(name: str, path: Path) -> dict[str, Any]:
-    """Arguments with which timm loads a file, and every weight of it: none may be missing, none left over."""
+    """Arguments that make timm load a file strictly: no weight may be missing or left over."""
     found = read_weights(path)
-    # timm would turn other kinds of numbers into its own without a word. Counters and indices may be whole numbers.
+    # timm would silently convert other dtypes. Counters and indices may be integers.
     require_numbers(path, {key: value for key, value in found.items() if value.dtype not in (torch.int64, torch.bool)})
     classifier = timm.get_pretrained_cfg(name).classifier
     first = classifier if isinstance(classifier, str) else classifier[0]
     rows = found.get(f"{first}.weight")
     classes = len(rows) if isinstance(rows, torch.Tensor) else 0
-    # With as many classes as timm expects of its weights, it is strict.
+    # timm is strict if the number of classes is the one it expects of its weights.
     overlay = {"state_dict": found, "custom_load": False, "num_classes": classes}
     return {"pretrained": True, "num_classes": classes, "pretrained_cfg_overlay": overlay}
 
@@ -149,7 +149,7 @@ def _reason(error: Exception) -> str:
 
 
 def _set_readout(model: Any, options: TimmOptions) -> None:
-    """After the weights are loaded: the final norm stays where the model was trained with it."""
+    """Set the readout after weights are loaded: the final norm stays where the model was trained with it."""
     if options.readout is None:
         return
     if hasattr(model, "dist_token"):

@@ -1,4 +1,4 @@
-"""Names of timm's models: imported only where a recipe gives one, since the import takes seconds."""
+"""Names of timm models. Imported only if a recipe gives one, because importing timm takes seconds."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ SUGGESTIONS = 3
 
 
 def require_readable(name: str) -> None:
-    """Refuse a name of no model of timm, of one that cannot read in another order, or with a tag it does not have.
+    """Refuse names that timm does not have, models that cannot read in another order, and unknown tags.
 
-    What the name alone does not tell is found when the model is built.
+    What the name alone does not show is checked when the model is built.
 
     Args:
-        name: as timm has it, with or without the tag of its weights.
+        name: timm's name of the model, with or without the tag of its weights.
 
     Raises:
         ReorderKitError: with the closest names, or the reason.
@@ -42,25 +42,25 @@ def require_readable(name: str) -> None:
 
 @cache
 def readable_names() -> tuple[str, ...]:
-    """The models of classes that can read in another order, as their functions are annotated."""
+    """The models whose annotated class can read in another order."""
     return tuple(name for name in timm.list_models() if class_of(name) in READABLE)
 
 
 def class_of(architecture: str) -> str | None:
-    """The class of timm that a model is built as; None where the function is not annotated with it."""
+    """The timm class of a model; None if its function is not annotated with one."""
     built = timm.model_entrypoint(architecture).__annotations__.get("return")
     name = built if isinstance(built, str) else getattr(built, "__name__", None)
     return name if name != "Module" else None
 
 
 def closest(name: str, known: Sequence[str]) -> str:
-    """A hint with the known names that are closest to one, or another way out.
+    """A hint with the known names closest to a given one, or another suggestion.
 
     Args:
-        name: as it was given.
-        known: of models, or of weights of a model.
+        name: the given name.
+        known: names of models, or of a model's weights.
     """
-    # The time of a comparison grows with the square of the length.
+    # Comparison time grows with the square of the length.
     alike = _of_a_like_family(name, known) if len(name) <= MOST_SHOWN else []
     found = difflib.get_close_matches(name, alike, n=SUGGESTIONS, cutoff=0.5)
     if not found:
@@ -70,7 +70,7 @@ def closest(name: str, known: Sequence[str]) -> str:
 
 
 def _of_a_like_family(name: str, known: Sequence[str]) -> list[str]:
-    """Names that are alike before the size of patches: the rest, such as ``_patch16_224``, is that of most models."""
+    """Names that are similar before the patch size; the rest, such as ``_patch16_224``, is common to most models."""
     families = {_family(each) for each in known}
     alike = set(difflib.get_close_matches(_family(name), families, n=max(1, len(families)), cutoff=0.6))
     return [each for each in known if _family(each) in alike]

@@ -1,4 +1,4 @@
-"""The options of a named model of timm."""
+"""The options of a named timm model."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from reorder_kit.interfaces.numbers import Fraction
 from reorder_kit.layers.patch_geometry import PatchOptions
 
 ENDINGS = (".safetensors", ".pth", ".pt", ".bin")
-"""Of files of weights, in lower case or upper."""
+"""Suffixes of weight files, in lower or upper case."""
 
 
 class TimmOptions(PatchOptions):
     """Options of the backbone ``timm``."""
 
-    model: str = Field(description="a model of timm, as in vit_small_patch16_224 or vit_small_patch16_224.augreg_in21k")
-    pretrained: bool = Field(False, description="download timm's weights of the model")
+    model: str = Field(description="a timm model, such as vit_small_patch16_224 or vit_small_patch16_224.augreg_in21k")
+    pretrained: bool = Field(False, description="download timm's weights for the model")
     weights: HomePath | None = Field(
         None, description=f"a file with a state dict of the model, instead of a download; one of {', '.join(ENDINGS)}"
     )
@@ -28,10 +28,10 @@ class TimmOptions(PatchOptions):
         False, description="a slot sees itself and the slots before it; pretrained weights then need fine-tuning"
     )
     positions: Literal["own", "none"] = Field(
-        "own", description="own: all that timm gives the model, whether absolute, rotary or relative"
+        "own", description="own: the positions that timm gives the model, whether absolute, rotary or relative"
     )
     readout: Literal["cls", "mean", "last"] | None = Field(
-        None, description="what summarises the sequence; the model's own if not given"
+        None, description="what summarizes the sequence; the model's own if not given"
     )
     drop_path: Fraction = Field(0.0, description="stochastic depth of the last block, probability")
     gradient_checkpointing: bool = Field(
@@ -41,7 +41,7 @@ class TimmOptions(PatchOptions):
     @field_validator("model")
     @classmethod
     def _is_there(cls, model: str) -> str:
-        """Before any image is known. timm's import takes seconds."""
+        """Check the name before any image is known. Importing timm takes seconds."""
         from reorder_kit.backbones._timm_names import require_readable
 
         try:

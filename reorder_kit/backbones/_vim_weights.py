@@ -1,4 +1,4 @@
-"""From the names and shapes of a released checkpoint of Vision Mamba to those of the backbone ``mamba``."""
+"""Convert the names and shapes of a released Vision Mamba checkpoint to those of the backbone ``mamba``."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from reorder_kit.orders.grid import Grid
 
 
 def load_vim_weights(backbone: nn.Module, grid: Grid, path: Path) -> None:
-    """Begin with a checkpoint of Vision Mamba.
+    """Load a Vision Mamba checkpoint.
 
-    The position of its CLS is added to CLS itself: there, too, only their sum is used. The classifier is left out: the
-    task has a head of its own.
+    The position of CLS is added to CLS itself, because Vision Mamba only uses their sum. The classifier is skipped: the
+    task has its own head.
 
     Args:
         backbone: a ``mamba``.
-        grid: of its patches.
+        grid: the grid of its patches.
         path: the file.
 
     Raises:
@@ -45,7 +45,7 @@ def load_vim_weights(backbone: nn.Module, grid: Grid, path: Path) -> None:
 def _positions(weights: dict[str, Tensor], grid: Grid, path: Path) -> dict[str, Tensor]:
     absent = [name for name in ("pos_embed", CLS) if name not in weights]
     if absent:
-        raise ReorderKitError(f"{path}: there is no {' and no '.join(absent)} in it", "give a released file")
+        raise ReorderKitError(f"{path}: it has no {' and no '.join(absent)}", "give a released file")
     patches, cls = released_positions(weights["pos_embed"], grid, path)
     if cls is None:
         raise ReorderKitError(f"{path}: CLS has no position in it (pos_embed)", "give a released file")
@@ -58,7 +58,7 @@ def _positions(weights: dict[str, Tensor], grid: Grid, path: Path) -> dict[str, 
 
 
 def released_name(name: str) -> str:
-    """What a weight of ours is called in the released code.
+    """The name of one of our weights in the released code.
 
     >>> released_name("blocks.3.mixer.reverse.A_log"), released_name("blocks.3.mixer.x_proj.weight")
     ('layers.3.mixer.A_b_log', 'layers.3.mixer.x_proj.weight')

@@ -19,7 +19,7 @@ class VitOptions(PatchOptions, AttentionPositionOptions):
     depth: Depth | None = Field(None, description="blocks, instead of the size's")
     dim: Size | None = Field(None, description="width of the embedding, instead of the size's")
     heads: Size | None = Field(None, description="attention heads, instead of the size's; they divide dim")
-    readout: Literal["cls", "mean"] = Field("cls", description="what summarises the sequence")
+    readout: Literal["cls", "mean"] = Field("cls", description="what summarizes the sequence")
     drop_path: Fraction = Field(0.0, description="stochastic depth of the last block, probability")
     gradient_checkpointing: bool = Field(
         False, description="recompute blocks in the backward pass: less memory, more time"
@@ -37,12 +37,12 @@ class VitOptions(PatchOptions, AttentionPositionOptions):
         return given
 
     def unused(self) -> dict[str, str]:
-        """The size, where nothing is left of it, and paths that timm does not drop."""
+        """The size, if it is fully overridden, and paths that timm does not drop."""
         found = {}
         if None not in (self.depth, self.dim, self.heads):
             found["size"] = "depth, dim and heads are given"
         if self.shape().depth == 1:
-            found["drop_path"] = "timm drops no path where there is a single block"
+            found["drop_path"] = "timm drops no path if there is only one block"
         return found
 
     @model_validator(mode="after")

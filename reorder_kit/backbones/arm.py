@@ -35,24 +35,24 @@ SIZES = {"base": (768, 12), "large": (1024, 24), "huge": (1536, 24)}
 class Arm(Backbone):
     """ARM (Ren et al., 2024, https://arxiv.org/abs/2406.07537): four selective scans and a gated MLP in each block.
 
-    The architecture of the Mamba results of REOrder (https://arxiv.org/abs/2505.23751). A block is ``tokens +
-    mixer(norm(tokens))``, then ``tokens + SwiGLU(norm(tokens))`` with a hidden width of 8/3 dim. The scans share one
-    projection in and one out, each has the other weights for itself, and they are averaged. CLS stands in the middle of
-    every scan.
+    REOrder's Mamba results (https://arxiv.org/abs/2505.23751) use this architecture. A block is ``tokens +
+    mixer(norm(tokens))``, then ``tokens + SwiGLU(norm(tokens))`` with a hidden width of 8/3 dim. The scans share the
+    input and output projections, have separate other weights, and are averaged. CLS is in the middle of every scan.
 
-    The first scan follows the sequence, and the second goes back. The third follows the order with the rows and columns
-    of the image exchanged, and the fourth goes back: on a square grid they visit ``(column, row)`` where the first two
-    visit ``(row, column)``. So in row-major order the third goes down the columns, as in the released code; in any
-    other order all four stay walks through the image. :func:`reorder_kit.ops.transposed_walk.transposed_walk` says what
-    that is for other rectangles, partial orders and clips.
+    The first scan follows the sequence, and the second goes back along it. The third follows the order with the rows
+    and columns of the image exchanged, and the fourth goes back along that: on a square grid they visit ``(column,
+    row)`` where the first two visit ``(row, column)``. So in row-major order the third goes down the columns, as in the
+    released code; in any other order all four are still walks through the image.
+    :func:`reorder_kit.ops.transposed_walk.transposed_walk` defines this for other rectangles, partial orders and clips.
 
-    The readout ``mean`` is that of the published results of ARM: the mean of the slots before CLS and of those behind
-    it, each half with the same weight. CLS is walked with either readout. With learned positions, CLS has one, too.
+    The readout ``mean`` is the one of ARM's published results: the mean of the slots before CLS and after it, with
+    equal weight for both halves. CLS is part of the scans with either readout. With learned positions, CLS has one as
+    well.
 
     The base size for 196 patches of 16 px with a classifier of 1,000 classes has 85,031,656 parameters, by our count of
-    the released definition. The 85,036,264 of REOrder are those and six vectors of width 768, from three norms: of the
-    768 values of a patch before it is projected, of the result, and before the classifier. Its code also puts CLS
-    first and reads out the last patch, while its scans still take the token in the middle for CLS.
+    the released definition. REOrder's 85,036,264 include six more vectors of width 768, from three norms: of the 768
+    values of a patch before projection, of the result, and before the classifier. Its code also puts CLS first and
+    reads out the last patch, while its scans still treat the middle token as CLS.
 
     ``weights`` loads a released checkpoint, before or after fine-tuning.
     """
@@ -65,29 +65,29 @@ class Arm(Backbone):
         depth: Depth | None = Field(None, description="blocks, instead of the size's")
         dim: Size | None = Field(None, description="width of the embedding, instead of the size's")
         state: Whole = Field(16, ge=1, le=256, description="size of the state of a channel")
-        conv_width: Whole = Field(4, ge=1, le=256, description="slots a convolution sees, the current one included")
+        conv_width: Whole = Field(4, ge=1, le=256, description="slots a convolution sees, including the current one")
         expand: Whole = Field(1, ge=1, le=100, description="channels of a mixer, times dim")
-        readout: Literal["mean", "cls"] = Field("mean", description="what summarises the sequence")
+        readout: Literal["mean", "cls"] = Field("mean", description="what summarizes the sequence")
         drop_path: Fraction = Field(0.0, description="stochastic depth of the last block, probability")
         gradient_checkpointing: bool = Field(
             False, description="recompute blocks in the backward pass: less memory, more time"
         )
         backend: ScanBackend = Field(
-            "auto", description="what computes the scans; auto: mamba-ssm where it can be used, else torch"
+            "auto", description="what computes the scans; auto: mamba-ssm if it can be used, else torch"
         )
         weights: HomePath | None = Field(
-            None, description="file with a released checkpoint of ARM (.safetensors, .pth) to begin with"
+            None, description="file with a released ARM checkpoint (.safetensors, .pth) to start from"
         )
 
         def unused(self) -> dict[str, str]:
-            """The size, where nothing is left of it."""
+            """The size, if it is fully overridden."""
             return {} if None in (self.depth, self.dim) else {"size": "depth and dim are given"}
 
         @model_validator(mode="after")
         def _fits(self) -> Arm.Options:
             check_fit(self.positions, self.slot_positions, self.width(), heads=1)
             if self.weights is not None and self.slot_positions != "none":
-                raise ValueError("released weights are those of positions by patch alone: leave out slot_positions")
+                raise ValueError("released weights only have positions by patch: leave out slot_positions")
             return self
 
         def width(self) -> int:
@@ -116,7 +116,7 @@ class Arm(Backbone):
 
     @classmethod
     def without_downloads(cls, options: Arm.Options) -> Arm.Options:
-        """Without the released weights: those of a run are in its checkpoint."""
+        """Drop the released weights: a run's weights are in its checkpoint."""
         return options.model_copy(update={"weights": None})
 
     def __init__(self, options: Arm.Options, image: ImageShape) -> None:
@@ -183,7 +183,7 @@ class ArmBlock(nn.Module):
     """A mixer and a gated MLP, both pre-norm, on a residual that keeps its own dtype.
 
     Args:
-        options: of the backbone.
+        options: the backbone's options.
         drop_path: stochastic depth, probability.
     """
 
@@ -199,13 +199,13 @@ class ArmBlock(nn.Module):
         self.mixer = FourWalkMixer(dim, options.state, options.conv_width, options.expand, options.backend)
         self.mlp = SwiGLU(dim, dim * 8 // 3)
         self.drop_path = DropPath(drop_path)
-        with torch.no_grad():  # so that the residual starts no larger in deep models, as in mamba-ssm
+        with torch.no_grad():  # keeps the residual from starting larger in deep models, as in mamba-ssm
             self.mixer.out_proj.weight /= math.sqrt(options.blocks())
 
     def forward(
         self, tokens: Float[Tensor, "batch token dim"], across: Order, lengths: Int[Tensor, " batch"] | None
     ) -> Float[Tensor, "batch token dim"]:
-        """Add what the mixer makes of the tokens, then what the MLP makes of each; arguments as in the mixer."""
+        """Add the mixer's output to the tokens, then the MLP's; arguments as in the mixer."""
         mixed: Tensor = self.drop_path(self.mixer(self.norm1(tokens.to(self.norm1.weight.dtype)), across, lengths))
         tokens = tokens + mixed
         mapped: Tensor = self.drop_path(self.mlp(self.norm2(tokens.to(self.norm2.weight.dtype))))

@@ -21,19 +21,20 @@ HEADS = {"tiny": 3, "small": 6, "base": 12}
 
 
 class GatedDeltaNet(WalkingBackbone):
-    """Gated DeltaNet (Yang et al., 2024, https://arxiv.org/abs/2412.06464): key-value pairs, each kept up to date.
+    """Gated DeltaNet (Yang et al., 2024, https://arxiv.org/abs/2412.06464): a memory of key-value pairs.
 
-    A slot replaces what the memory holds for its key, rather than adding to it, and a gate says how much of everything
-    else is kept.
+    A slot replaces what the memory holds for its key instead of adding to it, and a gate decides how much of the rest
+    is kept.
 
-    Blocks are those of the paper, a mixer and a SwiGLU (Shazeer, 2020, https://arxiv.org/abs/2002.05202), both pre-norm
+    Blocks are as in the paper: a mixer and a SwiGLU (Shazeer, 2020, https://arxiv.org/abs/2002.05202), both pre-norm
     with root mean square norms and on a float32 residual; keys are 3/4 as wide as the embedding, and values twice as
-    wide as keys. Widths, depth and heads of the sizes are DeiT's. With ``bidirectional: false`` the mixers are those of
-    Qwen3-Next in transformers, and load its weights. CLS and two directions are those of ``mamba``. Padding is walked
-    last and changes nothing.
+    wide as keys. Sizes have DeiT's widths, depth and heads. With ``bidirectional: false`` the mixers match Qwen3-Next
+    in transformers and can load its weights. CLS and the two directions work as in ``mamba``. Padding is walked last
+    and changes nothing.
 
-    The readout ``last`` takes each direction where it ends: when bidirectional, the mean of the last slot and the
-    first. A CLS token at an end is where one of two directions starts, so in the last block it hears the other alone.
+    The readout ``last`` reads each direction where it ends: when bidirectional, the mean of the last slot and the
+    first. If CLS is at an end, one of the two directions starts there, so in the last block CLS only receives the
+    other.
     """
 
     name = "gated-deltanet"
@@ -50,14 +51,14 @@ class GatedDeltaNet(WalkingBackbone):
             None, description="width of a query and a key; 3/4 of dim / heads, rounded down, if not given"
         )
         expand: Whole = Field(2, ge=1, le=100, description="width of a value, times that of a key")
-        conv_width: Whole = Field(4, ge=1, le=256, description="slots a convolution sees, the current one included")
+        conv_width: Whole = Field(4, ge=1, le=256, description="slots a convolution sees, including the current one")
         mlp_ratio: Ratio = Field(
-            4.0, description="width of an MLP, times dim, of which a SwiGLU has 2/3, for it has three matrices"
+            4.0, description="width of an MLP, times dim; a SwiGLU has 2/3 of it, because it has three matrices"
         )
-        chunk: Whole = Field(64, ge=1, le=1024, description="slots computed at once: changes time and memory alone")
+        chunk: Whole = Field(64, ge=1, le=1024, description="slots computed at once: only changes time and memory")
 
         def unused(self) -> dict[str, str]:
-            """The size, where nothing is left of it."""
+            """The size, if it is fully overridden."""
             if None in (self.dim, self.heads):
                 return {}
             return {"size": "dim and heads are given, and every size has the same depth"}
@@ -97,7 +98,7 @@ class DeltaBlock(MixerBlock):
     """A mixer and a SwiGLU, pre-norm, on a residual that keeps its own dtype.
 
     Args:
-        options: of the backbone.
+        options: the backbone's options.
         drop_path: stochastic depth, probability.
     """
 
@@ -120,7 +121,7 @@ class DeltaBlock(MixerBlock):
     def forward(
         self, tokens: Float[Tensor, "batch token dim"], lengths: Int[Tensor, " batch"] | None
     ) -> Float[Tensor, "batch token dim"]:
-        """Add what the mixer makes of the tokens, and then what the SwiGLU does; ``lengths`` as in the mixer."""
+        """Add the mixer's output to the tokens, then the SwiGLU's; ``lengths`` as in the mixer."""
         tokens = super().forward(tokens, lengths)
         widened: Tensor = self.drop_path(self.mlp(self.mlp_norm(tokens.to(self.mlp_norm.weight.dtype))))
         return tokens + widened

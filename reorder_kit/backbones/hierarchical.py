@@ -37,22 +37,22 @@ class LevelOptions(ComponentOptions):
     heads: Size = Field(4, description="local, attention: heads; they divide the width of the level")
     mlp_ratio: Ratio = Field(4.0, description="local, attention: width of an MLP's hidden layer, times the level's")
     state: Whole = Field(16, ge=1, le=256, description="mamba: size of the state of a channel")
-    conv_width: Whole = Field(4, ge=1, le=256, description="mamba: slots a convolution sees, the current one included")
+    conv_width: Whole = Field(4, ge=1, le=256, description="mamba: slots a convolution sees, including the current one")
     expand: Whole = Field(2, ge=1, le=100, description="mamba: channels of a mixer, times the width of the level")
     bidirectional: bool = Field(True, description="mamba: walk in both directions")
 
     def unused(self) -> dict[str, str]:
-        """What belongs to other mixers."""
+        """Options of other mixers."""
         of_attention, of_mamba = ["causal", "heads", "mlp_ratio"], ["state", "conv_width", "expand", "bidirectional"]
         others = {"local": of_mamba, "attention": ["window", *of_mamba], "mamba": ["window", *of_attention]}
         return dict.fromkeys(others[self.mixer], f"the mixer is {self.mixer}")
 
     def sees(self, cells: int) -> int:
-        """How many slots on a side a slot of an attending block sees, of so many cells."""
+        """How many slots on each side a slot of an attention block sees, out of ``cells``."""
         return cells - 1 if self.mixer == "attention" else min(self.window, cells - 1)
 
     def is_symmetric(self, cells: int) -> bool:
-        """Whether a block treats all slots alike, wherever they stand."""
+        """Whether a block treats all slots alike, regardless of their position."""
         if cells == 1:
             return True
         if self.mixer == "mamba":
@@ -60,11 +60,11 @@ class LevelOptions(ComponentOptions):
         return self.sees(cells) == 0 or (self.sees(cells) == cells - 1 and not self.causal)
 
     def shows_all(self, cells: int, to_last: bool) -> bool:
-        """Whether, after the blocks, every slot has a path from all slots; or at least the last one.
+        """Whether, after the blocks, every slot, or at least the last one, has a path from all slots.
 
         Args:
-            cells: slots of the level.
-            to_last: the last one is enough.
+            cells: the number of slots of the level.
+            to_last: check only the last slot.
         """
         if self.mixer == "mamba":
             return to_last or self.bidirectional or cells == 1
@@ -76,8 +76,8 @@ class Hierarchical(Backbone):
 
     The grid is halved as in Swin (Liu et al., 2021, https://arxiv.org/abs/2103.14030): the embeddings of a square of
     2x2 patches are normalized and mapped to one of twice the width. A cell takes the place of its first valid patch, so
-    the order of the patches decides that of the cells. Each level has blocks of its own kind, all along the sequence:
-    those of `local`, attention to all slots, or those of `mamba`::
+    the order of the patches determines that of the cells. Each level has its own kind of blocks, all along the
+    sequence: those of `local`, attention to all slots, or those of `mamba`::
 
         backbone:
           name: hierarchical
@@ -87,14 +87,14 @@ class Hierarchical(Backbone):
             - {mixer: mamba, depth: 2}
             - {mixer: attention}
 
-    With attention to all slots at every level and the readout ``mean``, no order changes anything: the control.
+    With attention to all slots at every level and the readout ``mean``, the order changes nothing: a control.
 
-    The readout ``last`` is the last slot of the coarsest level; where that level walks in both directions, the mean of
-    the slots where they end. Which patches are in the last cell depends on the order, so some level must let it see all
-    of them; otherwise it is refused.
+    The readout ``last`` is the last slot of the coarsest level; if that level walks in both directions, it is the mean
+    of the slots where they end. Which patches are in the last cell depends on the order, so some level must let it see
+    all of them; other options are refused.
 
     The sides of the grid are multiples of 2 for each further level. Every patch is needed: partial orders are refused.
-    Padding takes no place in a window or a walk and is merged as zeros; a cell is padding if all of its patches are.
+    Windows and walks skip padding, which is merged as zeros; a cell is padding if all of its patches are.
     """
 
     name = "hierarchical"
@@ -107,18 +107,18 @@ class Hierarchical(Backbone):
         )
         dim: Size = Field(32, description="width of the finest level")
         growth: Whole = Field(2, ge=1, le=4, description="width of a level, times that of the finer one")
-        readout: Literal["mean", "last"] = Field("mean", description="what summarises the coarsest level")
+        readout: Literal["mean", "last"] = Field("mean", description="what summarizes the coarsest level")
         positions: Positions = Field("learned", description="absolute 2-D positions, added by patch")
         drop_path: Fraction = Field(0.0, description="stochastic depth of the last block, probability")
         gradient_checkpointing: bool = Field(
             False, description="recompute blocks in the backward pass: less memory, more time"
         )
         backend: ScanBackend = Field(
-            "auto", description="what computes the scans of mamba; auto: mamba-ssm where it can be used, else torch"
+            "auto", description="what computes the scans of mamba; auto: mamba-ssm if it can be used, else torch"
         )
 
         def unused(self) -> dict[str, str]:
-            """The backend of scans that are not there."""
+            """The backend, if no level scans."""
             if any(level.mixer == "mamba" for level in self.levels):
                 return {}
             return {"backend": "no level has the mixer mamba"}
@@ -142,15 +142,15 @@ class Hierarchical(Backbone):
 
     @classmethod
     def facts(cls, options: Hierarchical.Options, image: ImageShape) -> BackboneFacts:
-        """Never causal; blind to the order where each level and the readout treat all slots alike."""
+        """Never causal; blind to the order if each level and the readout treat all slots alike."""
         grid = patch_geometry(options, image).grid
         check_positions(options.positions, grid, options.dim)
         grids = level_grids(grid, len(options.levels))
         cells = [each.num_patches for each in grids]
         if not _reads_all(options, cells):
             raise ReorderKitError(
-                "with the readout 'last', which patches are read may depend on the order: they are those that the "
-                f"last of the {cells[-1]} cells of the coarsest level has a path from",
+                "with the readout 'last', the order may decide which patches are read: only those with a path to the "
+                f"last of the {cells[-1]} cells of the coarsest level",
                 "use readout: mean, or a mixer, window or depth with which the last cell sees all others",
             )
         first = accumulate((level.depth for level in options.levels), initial=0)
@@ -219,7 +219,7 @@ class Hierarchical(Backbone):
         return (last + first_slot(encoded.sequence)) / 2 if both else last
 
     def reach(self, num_slots: int) -> Bool[Tensor, " slot"]:
-        """Every slot: options with which some had no path to the readout are refused."""
+        """Every slot: options that leave a slot without a path to the readout are refused."""
         return torch.ones(num_slots, dtype=torch.bool)
 
     def _merged(self, sequence: PatchSequence, level: int) -> PatchSequence:
@@ -242,7 +242,7 @@ class Hierarchical(Backbone):
 
 
 def _block(options: Hierarchical.Options, number: int, facts: BackboneFacts, drop_path: float) -> nn.Module:
-    """A block of a level, with the starting weights of the backbone it comes from."""
+    """A block of a level, initialized as in the backbone it comes from."""
     # Imported on first use: timm, FlexAttention and torch's compiler take seconds.
     from reorder_kit.layers.attention_block import AttentionBlock
     from reorder_kit.layers.mamba_mixer import MambaMixer
@@ -270,14 +270,14 @@ def _reads_all(options: Hierarchical.Options, cells: list[int]) -> bool:
 
 
 def _idle(options: Hierarchical.Options, cells: list[int]) -> dict[str, str]:
-    """Windows that hold a whole level, and directions where a slot sees itself alone."""
+    """Windows that cover a whole level, and directions if a slot sees only itself."""
     found: dict[str, str] = {}
     for number, (level, count) in enumerate(zip(options.levels, cells, strict=True)):
         if level.mixer == "local" and level.window >= count - 1:
             reason = f"it holds all {count} cells of the level, as does any window from {count - 1} on"
             found[f"levels.{number}.window"] = reason if count > 1 else "the level has a single cell"
         if level.mixer != "mamba" and level.sees(count) == 0:
-            found[f"levels.{number}.causal"] = "a slot sees itself alone"
+            found[f"levels.{number}.causal"] = "a slot sees only itself"
     return found
 
 

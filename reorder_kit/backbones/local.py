@@ -28,19 +28,19 @@ from reorder_kit.orders.grid import Grid
 
 
 class Local(Backbone):
-    """Self-attention in which a slot sees only its neighbours in the sequence.
+    """Self-attention in which a slot sees only its neighbors in the sequence.
 
-    These are the 1-D local neighbourhoods of the Image Transformer (Parmar et al., 2018,
-    https://arxiv.org/abs/1802.05751): what a model can relate depends on which patches stand close to each other.
-    Blocks are pre-norm, with the names of timm's.
+    These are the 1-D local neighborhoods of the Image Transformer (Parmar et al., 2018,
+    https://arxiv.org/abs/1802.05751): which patches a model can relate depends on how close they are in the sequence.
+    Blocks are pre-norm, with timm's parameter names.
 
-    A window of w is the slot itself and w slots before it, and w slots after it when attention is not causal. Other
-    libraries count otherwise: Longformer's ``attention_window`` in transformers is both sides together (2w), and
-    Mistral's ``sliding_window`` counts the slot itself (w + 1).
+    A window of w covers the slot itself, w slots before it and, unless attention is causal, w slots after it. Other
+    libraries count differently: Longformer's ``attention_window`` in transformers covers both sides (2w), and Mistral's
+    ``sliding_window`` includes the slot itself (w + 1).
 
-    The CLS token of the readout ``cls`` stands at the end of the sequence and is an ordinary member of the window
-    there; it has a place in the sequence, but none in the image. Padding takes no place in a window: the output is that
-    of the sequence without it.
+    The CLS token of the readout ``cls`` is at the end of the sequence and takes part in windows like any slot; it has a
+    position in the sequence, but none in the image. Windows skip padding: the output is that of the sequence without
+    it.
 
     Time and memory grow in proportion to the number of slots.
     """
@@ -51,7 +51,7 @@ class Local(Backbone):
     class Options(PatchOptions, AttentionPositionOptions):
         window: Slots = Field(2, description="slots seen on a side besides the slot itself, slots")
         causal: bool = Field(True, description="see earlier slots only")
-        readout: Literal["last", "mean", "cls"] = Field("last", description="what summarises the sequence")
+        readout: Literal["last", "mean", "cls"] = Field("last", description="what summarizes the sequence")
         depth: Depth = Field(2, description="blocks")
         dim: Size = Field(32, description="width of the embedding")
         heads: Size = Field(4, description="attention heads; they divide dim")
@@ -82,7 +82,7 @@ class Local(Backbone):
 
     @classmethod
     def facts(cls, options: Local.Options, image: ImageShape) -> BackboneFacts:
-        """Causal with ``causal: true`` or window 0; blind to the order where slots and readout all see the same."""
+        """Causal with ``causal: true`` or window 0; blind to the order if slots and readout all see the same."""
         grid = patch_geometry(options, image).grid
         check_positions(options.positions, grid, options.dim)
         return BackboneFacts(
@@ -181,30 +181,30 @@ class Local(Backbone):
 
 
 def _idle(options: Local.Options, grid: Grid) -> dict[str, str]:
-    """A window that holds the whole sequence, attention to a slot alone, which looks neither back nor ahead, and
-    positions that tell nothing apart."""
+    """A window that covers the whole sequence, the direction if a slot sees only itself, and positions that distinguish
+    nothing."""
     cls = options.readout == "cls"
     found, tokens = idle_positions(options, grid, cls and not options.causal, cls), grid.num_patches + cls
     if options.window >= tokens - 1:
         found["window"] = f"it holds all {tokens} slots, as does any window from {tokens - 1} on"
     if min(options.window, tokens - 1) == 0:
-        found["causal"] = "a slot sees itself alone"
+        found["causal"] = "a slot sees only itself"
     return found
 
 
 def _is_order_sensitive(options: Local.Options, num_patches: int) -> bool:
-    """Insensitive is what treats all slots alike, the readout included."""
+    """Insensitive if blocks and readout treat all slots alike."""
     if num_patches > 1 and options.readout == "last":
         return True
-    # In a single block, CLS looks at patches that have not looked at each other, so causality changes nothing.
+    # In a single block, CLS sees patches that have not seen each other, so causality changes nothing.
     blind = options.readout == "cls" and options.depth == 1 and options.slot_positions == "none"
     return _tells_slots_apart(options, num_patches) and not (blind and options.window >= num_patches)
 
 
 def _tells_slots_apart(options: Local.Options, num_patches: int) -> bool:
-    """Whether slots are not treated alike: they are where every slot sees itself alone, or all tokens.
+    """Whether blocks treat slots differently; they do not if every slot sees only itself, or all tokens.
 
-    Positions in the image travel with the patches; those in the sequence do not.
+    Positions in the image move with the patches; those in the sequence do not.
     """
     if num_patches == 1 or options.slot_positions != "none":
         return num_patches > 1

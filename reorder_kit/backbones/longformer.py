@@ -31,22 +31,22 @@ from reorder_kit.orders.grid import Grid
 class Longformer(Backbone):
     """Longformer (Beltagy et al., 2020, https://arxiv.org/abs/2004.05150): a window for patches, everything for CLS.
 
-    A slot sees itself, ``window`` slots on either side, and the CLS token, which sees all slots through projections of
-    its own. CLS takes no slot. It exists with the readout ``cls`` only; with ``mean`` and ``last`` there is no global
-    attention. Padding takes no place in a window: the output is that of the sequence without it. Time and memory grow
-    in proportion to the number of slots.
+    A slot sees itself, ``window`` slots on either side, and the CLS token, which sees all slots through its own
+    projections. CLS takes no slot. It exists only with the readout ``cls``; with ``mean`` and ``last`` there is no
+    global attention. Windows skip padding: the output is that of the sequence without it. Time and memory grow in
+    proportion to the number of slots.
 
-    A window is counted per side, as everywhere here. ``attention_window`` in transformers is both sides together: 28 is
-    our 14. For REOrder (https://arxiv.org/abs/2505.23751) the paper names a window of 14, and the released code sets
+    As everywhere here, a window is counted per side. ``attention_window`` in transformers covers both sides: its 28 is
+    our 14. For REOrder (https://arxiv.org/abs/2505.23751) the paper gives a window of 14, but the released code sets
     ``attention_window`` to 50, our 25.
 
-    What CLS sees does not depend on where patches stand, so a single block is blind to their order with the readout
-    ``cls``. In the last block, the projections of patches serve heads that read patches; CLS has no use for them.
+    What CLS sees does not depend on the order of the patches, so with the readout ``cls`` a single block is blind to
+    it. In the last block, the projections of patches only serve heads that read patches; CLS does not use them.
 
-    Blocks are pre-norm and start as in ViT. The base size with sincos positions for 196 patches of 16 px and 1,000
-    classes has 107,677,672 parameters. The 107,683,048 of REOrder are those and seven vectors of width 768: norms
+    Blocks are pre-norm and initialized as in ViT. The base size with sincos positions for 196 patches of 16 px and
+    1,000 classes has 107,677,672 parameters. REOrder's 107,683,048 include seven more vectors of width 768: norms
     before and after the patch projection (4), an embedding of the token type (1), and a norm after the positions (2).
-    Its blocks are post-norm, which makes no difference to the number.
+    Its blocks are post-norm, which does not change the number.
     """
 
     name = "longformer"
@@ -55,7 +55,7 @@ class Longformer(Backbone):
     class Options(TransformerSizeOptions, AttentionPositionOptions):
         window: Slots = Field(14, description="slots seen on each side besides the slot itself, slots")
         readout: Literal["cls", "mean", "last"] = Field(
-            "cls", description="what summarises the sequence; cls adds a token with global attention"
+            "cls", description="what summarizes the sequence; cls adds a token with global attention"
         )
 
         @model_validator(mode="after")
@@ -71,8 +71,8 @@ class Longformer(Backbone):
 
     @classmethod
     def facts(cls, options: Longformer.Options, image: ImageShape) -> BackboneFacts:
-        """Blind to the order where every slot sees itself alone or all and has no position; a window looks ahead, so it
-        is not causal."""
+        """Blind to the order if every slot sees only itself or all slots and has no position; not causal, because
+        windows look ahead."""
         grid, shape = patch_geometry(options, image).grid, options.shape()
         check_positions(options.positions, grid, shape.dim)
         return BackboneFacts(
@@ -159,14 +159,14 @@ class Longformer(Backbone):
         return torch.arange(num_slots) >= num_slots - 1 - self.depth * self.options.window
 
     def attention(self, sequence: PatchSequence) -> AttentionMaps:
-        """The window of each slot and CLS, which stands before the slots and looks at everything."""
+        """The window of each slot and CLS, which comes before the slots and sees everything."""
         return windowed_attention_maps(
             self, self.blocks, sequence, num_before=0 if self.cls_token is None else 1, num_after=0
         )
 
 
 def _idle(options: Longformer.Options, grid: Grid) -> dict[str, str]:
-    """A window that holds the whole sequence, and positions that tell nothing apart."""
+    """A window that covers the whole sequence, and positions that distinguish nothing."""
     found, most = idle_positions(options, grid, sees_cls=options.readout == "cls"), grid.num_patches - 1
     if options.window >= most:
         found["window"] = f"it holds all {grid.num_patches} slots, as does any window from {most} on"
@@ -174,25 +174,25 @@ def _idle(options: Longformer.Options, grid: Grid) -> dict[str, str]:
 
 
 def _sees_no_other(options: Longformer.Options) -> bool:
-    """Whether a slot sees no other slot, not even through a CLS that has seen them in the block before."""
+    """Whether a slot sees no other slot, not even through CLS, which has seen them in the previous block."""
     return options.window == 0 and (options.readout != "cls" or options.shape().depth == 1)
 
 
 def _is_order_sensitive(options: Longformer.Options, num_patches: int) -> bool:
-    """Insensitive is what treats all slots alike, the readout included."""
+    """Insensitive if blocks and readout treat all slots alike."""
     if num_patches == 1:
         return False
     if options.readout == "last" or options.slot_positions in ("learned", "sincos"):
         return True
-    # In a single block, CLS looks at patches that have not looked at each other.
+    # In a single block, CLS sees patches that have not seen each other.
     blind = options.readout == "cls" and options.shape().depth == 1
     return not blind and _tells_slots_apart(options, num_patches)
 
 
 def _tells_slots_apart(options: Longformer.Options, num_patches: int) -> bool:
-    """Whether slots are not treated alike: they are where every slot sees itself alone or all.
+    """Whether blocks treat slots differently; they do not if every slot sees only itself, or all slots.
 
-    Positions in the image travel with the patches; those in the sequence do not.
+    Positions in the image move with the patches; those in the sequence do not.
     """
     return num_patches > 1 and (options.slot_positions != "none" or 0 < options.window < num_patches - 1)
 

@@ -18,34 +18,35 @@ from reorder_kit.ops.scan_backend import ScanBackend
 class Mamba(WalkingBackbone):
     """Mamba (Gu and Dao, 2023, https://arxiv.org/abs/2312.00752): a state walks along the sequence.
 
-    What it meets is written into the state, kept and read as the input itself decides, so it matters what came before.
-    As it stands, with two directions and CLS in the middle, it is Vision Mamba (Vim, Zhu et al., 2024,
-    https://arxiv.org/abs/2401.09417), whose released checkpoints ``weights`` loads. CLS has no position of its own: in
-    Vim only the sum of the two is used, and that is our CLS. With ``bidirectional: false`` the mixers are those of the
-    package mamba-ssm, and load its weights.
+    The input itself decides what is written into the state, kept and read, so what came before matters. By default,
+    with two directions and CLS in the middle, it is Vision Mamba (Vim, Zhu et al., 2024,
+    https://arxiv.org/abs/2401.09417), whose released checkpoints ``weights`` loads. CLS has no separate position: Vim
+    only uses the sum of the two, which is our CLS. With ``bidirectional: false`` the mixers match the package mamba-ssm
+    and can load its weights.
 
     Blocks are ``tokens + mixer(norm(tokens))`` with root mean square norms (Zhang and Sennrich, 2019,
     https://arxiv.org/abs/1910.07467); the residual is float32 under any autocast. Padding is walked last and changes
     nothing.
 
-    The readout ``last`` takes each direction where it ends: when bidirectional, the mean of the last slot and the
-    first. A CLS token at an end is where one of two directions starts, so in the last block it hears the other alone.
+    The readout ``last`` reads each direction where it ends: when bidirectional, the mean of the last slot and the
+    first. If CLS is at an end, one of the two directions starts there, so in the last block CLS only receives the
+    other.
 
-    The base size has 97.6 million parameters with a classifier of 1,000 classes. The Mamba of REOrder
-    (https://arxiv.org/abs/2505.23751) is another model, the backbone ``arm``.
+    The base size has 97.6 million parameters with a classifier of 1,000 classes. REOrder's Mamba
+    (https://arxiv.org/abs/2505.23751) is a different model, the backbone ``arm``.
     """
 
     name = "mamba"
 
     class Options(WalkingOptions):
         state: Whole = Field(16, ge=1, le=256, description="size of the state of a channel")
-        conv_width: Whole = Field(4, ge=1, le=256, description="slots a convolution sees, the current one included")
+        conv_width: Whole = Field(4, ge=1, le=256, description="slots a convolution sees, including the current one")
         expand: Whole = Field(2, ge=1, le=100, description="channels of a mixer, times dim")
         backend: ScanBackend = Field(
-            "auto", description="what computes the scan; auto: mamba-ssm where it can be used, else torch"
+            "auto", description="what computes the scan; auto: mamba-ssm if it can be used, else torch"
         )
         weights: HomePath | None = Field(
-            None, description="file with a released checkpoint of Vision Mamba (.safetensors, .pth) to begin with"
+            None, description="file with a released Vision Mamba checkpoint (.safetensors, .pth) to start from"
         )
 
         @model_validator(mode="after")
@@ -59,8 +60,8 @@ class Mamba(WalkingBackbone):
             wrong = [name for name, does_fit in fits.items() if not does_fit]
             if self.weights is not None and wrong:
                 raise ValueError(
-                    "released weights are those of two directions with CLS in the middle and positions by patch "
-                    f"alone: leave out {' and '.join(wrong)}"
+                    "released weights have two directions, CLS in the middle and only positions by patch: "
+                    f"leave out {' and '.join(wrong)}"
                 )
             return self
 
@@ -68,7 +69,7 @@ class Mamba(WalkingBackbone):
 
     @classmethod
     def without_downloads(cls, options: Mamba.Options) -> Mamba.Options:
-        """Without the released weights: those of a run are in its checkpoint."""
+        """Drop the released weights: a run's weights are in its checkpoint."""
         return options.model_copy(update={"weights": None})
 
     def __init__(self, options: Mamba.Options, image: ImageShape) -> None:

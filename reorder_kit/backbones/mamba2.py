@@ -17,26 +17,27 @@ from reorder_kit.layers.walking_options import WalkingOptions
 class Mamba2(WalkingBackbone):
     """Mamba-2 (Dao and Gu, 2024, https://arxiv.org/abs/2405.21060): larger states than Mamba's, which fade more evenly.
 
-    A head forgets all of its state by one factor per slot, where Mamba has one for each number in it. So the scan is
-    attention with a mask of decays within a chunk, and matrix products do most of the work.
+    A head decays its whole state by one factor per slot, whereas Mamba has a factor for each number in it. So within a
+    chunk the scan is attention with a mask of decays, and matrix products do most of the work.
 
-    Blocks, CLS and two directions are those of ``mamba``: ``tokens + mixer(norm(tokens))`` with root mean square norms,
-    a float32 residual, CLS in the middle. With ``bidirectional: false`` the mixers are those of the package mamba-ssm,
-    and load its weights. Padding is walked last and changes nothing.
+    Blocks, CLS and the two directions are those of ``mamba``: ``tokens + mixer(norm(tokens))`` with root mean square
+    norms, a float32 residual, CLS in the middle. With ``bidirectional: false`` the mixers match the package mamba-ssm
+    and can load its weights. Padding is walked last and changes nothing.
 
-    The readout ``last`` takes each direction where it ends: when bidirectional, the mean of the last slot and the
-    first. A CLS token at an end is where one of two directions starts, so in the last block it hears the other alone.
+    The readout ``last`` reads each direction where it ends: when bidirectional, the mean of the last slot and the
+    first. If CLS is at an end, one of the two directions starts there, so in the last block CLS only receives the
+    other.
     """
 
     name = "mamba2"
 
     class Options(WalkingOptions):
         state: Whole = Field(128, ge=1, le=1024, description="size of the state of a channel")
-        head_dim: Size = Field(64, description="channels that forget together; it divides expand * dim")
-        groups: Size = Field(1, description="groups of heads that are written and read alike; they divide the heads")
-        conv_width: Whole = Field(4, ge=1, le=256, description="slots a convolution sees, the current one included")
+        head_dim: Size = Field(64, description="channels that decay together; must divide expand * dim")
+        groups: Size = Field(1, description="groups of heads that are written and read alike; must divide the heads")
+        conv_width: Whole = Field(4, ge=1, le=256, description="slots a convolution sees, including the current one")
         expand: Whole = Field(2, ge=1, le=100, description="channels of a mixer, times dim")
-        chunk: Whole = Field(64, ge=1, le=1024, description="slots computed at once: changes time and memory alone")
+        chunk: Whole = Field(64, ge=1, le=1024, description="slots computed at once: only changes time and memory")
 
         @model_validator(mode="after")
         def _heads_fit(self) -> Mamba2.Options:

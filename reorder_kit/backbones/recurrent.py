@@ -24,10 +24,10 @@ from reorder_kit.layers.slot_embedding import SlotEmbedding
 class Recurrent(Backbone):
     """A GRU (Cho et al., 2014, https://arxiv.org/abs/1406.1078) or LSTM (Hochreiter and Schmidhuber, 1997).
 
-    The simple case in which order matters although every slot reaches the readout. A block is residual and pre-norm:
-    ``patches + cell(norm(patches))``. Padding does not change the state.
+    The simplest case in which the order matters although every slot reaches the readout. A block is residual and
+    pre-norm: ``patches + cell(norm(patches))``. Padding does not change the state.
 
-    When bidirectional, each direction has half of ``dim``, and the readout ``last`` takes each half where its direction
+    When bidirectional, each direction has half of ``dim``, and the readout ``last`` reads each half where its direction
     ends: the forward half of the last slot and the backward half of the first.
     """
 
@@ -36,7 +36,7 @@ class Recurrent(Backbone):
     class Options(PatchOptions, AddedPositionOptions):
         cell: Literal["gru", "lstm"] = Field("gru", description="the recurrent cell")
         bidirectional: bool = Field(False, description="walk in both directions, with half of dim each")
-        readout: Literal["last", "mean"] = Field("last", description="what summarises the sequence")
+        readout: Literal["last", "mean"] = Field("last", description="what summarizes the sequence")
         depth: Depth = Field(2, description="blocks")
         dim: Size = Field(32, description="width of the embedding and of the state")
         dropout: Fraction = Field(0.0, description="dropout on what a block adds, probability")
@@ -143,9 +143,10 @@ class _RecurrentBlock(nn.Module):
     def _walk_valid(
         self, patches: Float[Tensor, "batch slot dim"], valid: Bool[Tensor, "batch slot"]
     ) -> Float[Tensor, "batch slot dim"]:
-        """Move the padding behind the valid slots, walk those, and move everything back."""
+        """Move the padding after the valid slots, walk those, and move everything back."""
         padding_last = Order.trusted((~valid).int().argsort(dim=1, stable=True), valid.shape[1])
-        # An image without a valid slot walks one step, since a packed sequence cannot be empty. Nobody reads it.
+        # An image without a valid slot walks one step, because a packed sequence cannot be empty. Its output is not
+        # read.
         lengths = valid.sum(dim=1).clamp(min=1).cpu()
         packed = pack_padded_sequence(padding_last.apply(patches), lengths, batch_first=True, enforce_sorted=False)
         states, _ = pad_packed_sequence(self.cell(packed)[0], batch_first=True, total_length=valid.shape[1])

@@ -1,4 +1,4 @@
-"""A model of timm, patches in any order."""
+"""A timm model that reads patches in any order."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ from reorder_kit.layers.readout import last_slot, mean_slot
 from reorder_kit.layers.single_images import refuse_clips
 from reorder_kit.model.timm_reading import TimmReading, reading_of
 
-_NEEDS_TUNING = "causal: the weights were trained without a mask, so the model needs fine-tuning to get used to it"
+_NEEDS_TUNING = "causal: the weights were trained without a mask, so the model needs fine-tuning to adapt to it"
 
 
 class Timm(Backbone):
-    """Any isotropic model of timm (https://github.com/huggingface/pytorch-image-models), with its weights if wanted.
+    """Any isotropic timm model (https://github.com/huggingface/pytorch-image-models), optionally with its weights.
 
     ViT, DeiT, DINOv2, CLIP, SigLIP, EVA-02, DINOv3, the Perception Encoder, RoPE-ViT, BEiT, relative-position ViTs and
-    CaiT, among others. The model keeps its own patches, positions and readout where the recipe says nothing else. In
-    row-major order its output is that of timm. Positions follow their patches: absolute ones are added to them, rotary
+    CaiT, among others. The model keeps its own patches, positions and readout unless the recipe overrides them. In
+    row-major order its output equals timm's. Positions follow their patches: absolute ones are added to them; rotary
     tables and relative biases are put in the order of the sequence. So without ``causal`` the output is the same in
-    every order, but for the readout ``last``.
+    every order, except with the readout ``last``.
 
-    With ``causal`` a slot sees itself and the slots before it. A CLS token that is read out stands behind all slots: it
+    With ``causal`` a slot sees itself and the slots before it. A CLS token that is read out comes after all slots: it
     sees everything, and nothing sees it. All other tokens before the patches (registers, a CLS token that is not read
-    out) stay in front: every token sees them, and they see each other alone. Weights that were trained without a mask
-    need fine-tuning then. CaiT's blocks take no mask, so it cannot be causal.
+    out) stay in front: every token sees them, and they see only each other. Weights that were trained without a mask
+    then need fine-tuning. CaiT's blocks take no mask, so it cannot be causal.
     """
 
     name = "timm"
@@ -45,7 +45,7 @@ class Timm(Backbone):
 
     @classmethod
     def facts(cls, options: TimmOptions, image: ImageShape) -> BackboneFacts:
-        """Blind to the order unless ``causal``, or the last slot is read; one causal block with CLS is blind, too."""
+        """Blind to the order unless ``causal`` or the last slot is read; one causal block with CLS is also blind."""
         refuse_clips(cls.name, image)
         from reorder_kit.backbones._timm_models import build, facts_of
 
@@ -58,11 +58,11 @@ class Timm(Backbone):
 
     @classmethod
     def without_downloads(cls, options: TimmOptions) -> TimmOptions:
-        """Neither pretrained nor from a file."""
+        """Drop the download and the file of weights."""
         return options.model_copy(update={"pretrained": False, "weights": None})
 
     def __init__(self, options: TimmOptions, image: ImageShape) -> None:
-        # Imported on first use, as wherever timm is needed: it takes seconds.
+        # Imported on first use: timm takes seconds.
         from reorder_kit.backbones._timm_models import build
 
         super().__init__(options, image)
@@ -71,9 +71,9 @@ class Timm(Backbone):
 
     @classmethod
     def from_timm(cls, model: nn.Module) -> Timm:
-        """Take a model that already exists; it is shared, not copied, and keeps its classifier as ``timm.model.head``.
+        """Wrap an existing model; it is shared, not copied, and keeps its classifier as ``timm.model.head``.
 
-        The result has no ``options``, since none were asked for.
+        The result has no ``options``.
 
         Raises:
             ReorderKitError: if the model cannot read in another order, drops patches, or has no readout.
@@ -99,17 +99,17 @@ class Timm(Backbone):
         """Cut images into row-major patches.
 
         Raises:
-            ReorderKitError: if the images have another size than the model was built for.
+            ReorderKitError: if the images do not have the size that the model was built for.
         """
         height, width = self.reading.image
         if tuple(images.shape[2:]) != (height, width):
             given = f"{images.shape[2]}x{images.shape[3]}"
             raise ReorderKitError(f"a model built for images of {height}x{width} pixels was given images of {given}")
         patches = self.model.patch_embed(images)
-        if patches.ndim == 4:  # of a model that takes images of any size
+        if patches.ndim == 4:  # from a model that takes images of any size
             patches = patches.flatten(1, 2)
         if getattr(self.model, "pos_embed", None) is not None:
-            # The last ones: those of CLS and register tokens, where there are any, come first.
+            # The last ones: those of CLS and register tokens, if any, come first.
             patches = patches + self.model.pos_embed[:, -self.grid.num_patches :]
         return PatchSequence(self._dropped(patches), self.grid)
 
@@ -139,7 +139,7 @@ class Timm(Backbone):
         return Encoded(sequence.with_patches(patches), prefix if prefix.shape[1] else None)
 
     def summarize(self, encoded: Encoded) -> Float[Tensor, "batch dim"]:
-        """CLS, the mean of the slots or the last slot, as asked, or as the model of timm pools.
+        """CLS, the mean of the slots or the last slot, as requested, or the timm model's own pooling.
 
         Raises:
             ReorderKitError: if some slots are padding and the model pools in a way that would read them.
@@ -158,11 +158,11 @@ class Timm(Backbone):
         return self._normed(mean_slot(sequence))
 
     def reach(self, num_slots: int) -> Bool[Tensor, " slot"]:
-        """Every slot: all that is read out sees all slots, or is all of them."""
+        """Every slot: the readout sees or includes all slots."""
         return torch.ones(num_slots, dtype=torch.bool)
 
     def attention(self, sequence: PatchSequence) -> AttentionMaps | None:
-        """What timm's attention computes where it is not fused; None for blocks of another kind, or another pooling."""
+        """The weights of timm's attention, with fusing off; None for other kinds of blocks or pooling."""
         from reorder_kit.backbones._timm_attention import plain_attentions, recorded_weights
 
         attentions = plain_attentions(self.model.blocks)
@@ -180,7 +180,7 @@ class Timm(Backbone):
         return reads_summary_tokens(self.model)
 
     def _readout_shares(self, sequence: PatchSequence) -> Float[Tensor, "batch token"] | None:
-        """The share of each token in what is pooled; None where that is no mean, or no readout of :meth:`summarize`."""
+        """The share of each token in the readout; None if that is neither one token nor a mean of slots."""
         model, units = self.model, torch.eye(sequence.num_slots, device=sequence.patches.device)
         if getattr(model, "attn_pool", None) is not None or hasattr(model, "dist_token"):
             return None
@@ -208,7 +208,7 @@ class Timm(Backbone):
         return [token for token in named if token is not None]
 
     def _prefix(self) -> Float[Tensor, "1 extra dim"] | None:
-        """CLS, distillation and register tokens with their positions; those of CaiT come after its blocks."""
+        """CLS, distillation and register tokens with their positions; CaiT's CLS comes after its blocks."""
         if not self.reading.prefix:
             return None
         registers = getattr(self.model, "reg_token", None)

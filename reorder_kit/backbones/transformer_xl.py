@@ -30,28 +30,28 @@ from reorder_kit.ops.segments import Segments
 
 
 class TransformerXL(Backbone):
-    """Transformer-XL (Dai et al., 2019, https://arxiv.org/abs/1901.02860): segments of patches that have a memory.
+    """Transformer-XL (Dai et al., 2019, https://arxiv.org/abs/1901.02860): segments of patches with a memory.
 
-    In every block a slot sees its segment, up to itself when causal, and the ``memory`` slots before the segment as
-    they entered this block. How far apart two slots stand is part of the attention, in every block: with
-    ``slot_positions: none``, these distances are the positions in the sequence, and other ones are added to them.
+    In every block a slot sees its segment, up to itself when causal, and the ``memory`` slots before the segment, as
+    they entered this block. Attention in every block depends on the distance between slots. With ``slot_positions:
+    none``, these distances are the positions in the sequence; other ones are added to them.
 
-    The gradient stops at the memory, as published. With the readouts ``last`` and ``cls`` this means that patches
-    before the last segment influence the output, and are within ``reach``, but that nothing teaches the model what to
-    write into the memory; ``mean`` reads all segments, and ``memory_gradient`` lets the gradient through.
+    The gradient stops at the memory, as published. With the readouts ``last`` and ``cls`` patches before the last
+    segment thus influence the output and are within ``reach``, but nothing teaches the model what to write into the
+    memory; ``mean`` reads all segments, and ``memory_gradient`` lets the gradient through.
 
     Segments are cut from the end, so that the last one, through which a readout at the end learns, is full; the first
-    one may be short. The CLS token of the readout ``cls`` stands at the end and takes a slot of the last segment.
-    Padding takes no slot: the output is that of the sequence without it.
+    one may be shorter. The CLS token of the readout ``cls`` is at the end and takes a slot of the last segment. Padding
+    takes no slot: the output is that of the sequence without it.
 
     Time and memory are proportional to the number of slots, for a given segment and memory.
 
-    Blocks are those of ViT (pre-norm, GELU) where the paper has post-norm and ReLU. The biases u and v are one for all
-    blocks, as in the paper's formula. In the base size, 196 patches of 16 px, CLS and 1,000 classes make 93,609,448
-    parameters. REOrder (https://arxiv.org/abs/2505.23751) has 155,136 more: a learned table of 197 distances where we
-    have sines and cosines (151,296), two norms in the patch embedding (3,072) and a position for CLS (768). In its
-    released code CLS stands first, sees all slots and is seen by all, and the memory stays empty: the nearest to it is
-    one ``segment`` of 197.
+    Blocks are those of ViT (pre-norm, GELU), whereas the paper has post-norm and ReLU. All blocks share the biases u
+    and v, as in the paper's formula. The base size with 196 patches of 16 px, CLS and 1,000 classes has 93,609,448
+    parameters. REOrder (https://arxiv.org/abs/2505.23751) has 155,136 more: a learned table of 197 distances in place
+    of our sines and cosines (151,296), two norms in the patch embedding (3,072) and a position for CLS (768). In its
+    released code CLS comes first, sees all slots and is seen by all, and the memory stays empty: the closest setting
+    here is one ``segment`` of 197.
     """
 
     name = "transformer-xl"
@@ -61,10 +61,10 @@ class TransformerXL(Backbone):
         memory: Slots = Field(128, description="slots before its segment that a slot sees, slots")
         causal: bool = Field(True, description="see earlier slots only")
         memory_gradient: bool = Field(False, description="let the gradient flow into the memory")
-        readout: Literal["last", "mean", "cls"] = Field("mean", description="what summarises the sequence")
+        readout: Literal["last", "mean", "cls"] = Field("mean", description="what summarizes the sequence")
 
         def unused(self) -> dict[str, str]:
-            """What a model without memory has no use for."""
+            """Options of the memory, if there is none."""
             found = super().unused()
             return found if self.memory else {**found, "memory_gradient": "there is no memory"}
 
@@ -84,7 +84,7 @@ class TransformerXL(Backbone):
 
     @classmethod
     def facts(cls, options: TransformerXL.Options, image: ImageShape) -> BackboneFacts:
-        """Causal with ``causal: true`` or segments of 1; blind to the order where slots see themselves alone."""
+        """Causal with ``causal: true`` or segments of 1; blind to the order if slots see only themselves."""
         grid, shape = patch_geometry(options, image).grid, options.shape()
         check_positions(options.positions, grid, shape.dim)
         tells_apart = _tells_slots_apart(options)
@@ -97,7 +97,7 @@ class TransformerXL(Backbone):
             slots_order_sensitive=grid.num_patches > 1 and tells_apart,
             has_positions=options.positions != "none",
             idle=_idle(options, grid.num_patches),
-            no_influence="no gradient is passed on into the memory of earlier segments",
+            no_influence="no gradient flows into the memory of earlier segments",
         )
 
     def __init__(self, options: TransformerXL.Options, image: ImageShape) -> None:
@@ -128,8 +128,8 @@ class TransformerXL(Backbone):
     ) -> Encoded:
         """Run the blocks ``start`` to ``stop``, each over all segments at once.
 
-        What a segment remembers in a block is that block's input in earlier slots. So a block needs nothing but its own
-        input, and going block by block is the same as going segment by segment with the memory of all blocks in hand.
+        A segment's memory in a block is that block's input in earlier slots. So a block needs only its own input, and
+        going block by block is the same as going segment by segment with the memory of all blocks.
         """
         extra_tokens = starting_tokens(self.cls_token, extra_tokens, sequence, start)
         blocks = range(self.depth)[start:stop]
@@ -158,7 +158,7 @@ class TransformerXL(Backbone):
         return last_slot(encoded.sequence) if self.options.readout == "last" else mean_slot(encoded.sequence)
 
     def reach(self, num_slots: int) -> Bool[Tensor, " slot"]:
-        """The slots that influence the readout through segments and memories, whether or not a gradient comes back."""
+        """The slots that influence the readout through segments and memories, whether or not a gradient flows back."""
         if self.options.readout == "mean":
             return torch.ones(num_slots, dtype=torch.bool)
         segments = self._segments(num_slots if self.cls_token is None else num_slots + 1)
@@ -190,7 +190,7 @@ class _Block(nn.Module):
     """A pre-norm transformer block."""
 
     def __init__(self, options: TransformerXL.Options, drop_path: float) -> None:
-        # Imported on first use, as wherever timm is needed: it takes seconds.
+        # Imported on first use: timm takes seconds.
         from timm.layers import DropPath, Mlp
 
         super().__init__()
@@ -207,7 +207,7 @@ class _Block(nn.Module):
     ) -> Float[Tensor, "batch token dim"]:
         past = None
         if context.segments.memory > 0 and not self.memory_gradient:
-            # The weights still learn from the memory; what it holds does not.
+            # The weights still learn from the memory, but no gradient flows into what it holds.
             past = self.norm1(context.segments.before_last(tokens).detach())
         tokens = tokens + self.drop_path(self.attention(self.norm1(tokens), past, context))
         mixed: Tensor = tokens + self.drop_path(self.mlp(self.norm2(tokens)))
@@ -215,7 +215,7 @@ class _Block(nn.Module):
 
 
 def _idle(options: TransformerXL.Options, num_patches: int) -> dict[str, str]:
-    """Where there is one segment, nothing stands before it; where segments are single slots, nothing after a slot."""
+    """The memory, if there is only one segment, and the direction, if segments are single slots."""
     tokens = num_patches + (options.readout == "cls")
     found = {}
     if options.memory > 0 and tokens <= options.segment:
@@ -228,7 +228,7 @@ def _idle(options: TransformerXL.Options, num_patches: int) -> dict[str, str]:
 
 
 def _tells_slots_apart(options: TransformerXL.Options) -> bool:
-    """Whether slots are not treated alike: they are where every slot sees itself alone."""
+    """Whether blocks treat slots differently; they do not if every slot sees only itself."""
     return options.segment > 1 or options.memory > 0 or options.slot_positions != "none"
 
 

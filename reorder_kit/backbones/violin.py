@@ -21,26 +21,26 @@ from reorder_kit.layers.patch_geometry import patch_geometry
 from reorder_kit.layers.positions import check_positions
 from reorder_kit.layers.transformer_options import TransformerOptions
 
-# Snake, zig-zag, Peano and Hilbert of the released code, by the names they have here. Its Peano is the Morton order.
+# Snake, zig-zag, Peano and Hilbert of the released code, by our names. Its Peano is the Morton order.
 CURVES = ("boustrophedon", "snake", "morton", "hilbert")
 
 
 class Violin(ClsTransformer):
-    """VIOLIN (Candogan et al., 2026, https://arxiv.org/abs/2606.14757): a ViT that knows of curves through the image.
+    """VIOLIN (Candogan et al., 2026, https://arxiv.org/abs/2606.14757): a ViT with curves through the image.
 
     The score of two patches is multiplied, before the softmax, by ``strength * mean of decay ** distance`` over several
     curves. The distance is that of the two patches along a curve; each head of each block learns a decay for each
     curve, and a strength. Nothing is cut off: patches whose score fades to 0 still see each other.
 
-    The curves are in the image, and belong to the patches: moved with them, the model is blind to the order. With
-    ``along_sequence`` the sequence itself is one more curve, so the order matters; that is our addition, as are partial
-    orders, rectangles and clips, whose frames a curve walks one after the other.
+    The curves are in the image and move with the patches, so the model is blind to the order. With ``along_sequence``
+    the sequence itself is one more curve, so the order matters; that is our addition, as are partial orders, rectangles
+    and clips, whose frames a curve walks one after another.
 
-    The source is the released code (https://github.com/LIONS-EPFL/VIOLIN), beside the abstract and the start of
-    the introduction: the masks and their mean, a decay for each curve and head, starting values (a decay of 0.9933 to
+    The sources are the released code (https://github.com/LIONS-EPFL/VIOLIN), the abstract and the start of the
+    introduction: the masks and their mean, a decay for each curve and head, starting values (a decay of 0.9933 to
     0.9999 from a patch to the next, and a strength drawn around 0 with standard deviation 0.5), the CLS token, which is
-    at no distance from anything, and the curves. What it computes under the name Peano is the Morton order. Attention
-    equals that of the code to rounding. CLS has no position here, and dropout follows the projection alone.
+    at no distance from anything, and the curves. The curve that the code calls Peano is the Morton order. Attention
+    equals that of the code up to rounding. Here, CLS has no position, and dropout follows only the projection.
 
     A patch sees all patches, so the time and memory of attention grow with the square of their number.
     """
@@ -53,8 +53,8 @@ class Violin(ClsTransformer):
             tuple(Part.named(name, transpose=transpose) for name in CURVES for transpose in (False, True)),
             description="curves through the image: orderings that visit every patch",
         )
-        along_sequence: bool = Field(False, description="the sequence itself is one more curve: the order matters")
-        readout: Literal["mean", "cls"] = Field("mean", description="what summarises the sequence")
+        along_sequence: bool = Field(False, description="the sequence itself is one more curve, so the order matters")
+        readout: Literal["mean", "cls"] = Field("mean", description="what summarizes the sequence")
 
         @model_validator(mode="after")
         def _has_distinct_curves(self) -> Violin.Options:
@@ -65,7 +65,7 @@ class Violin(ClsTransformer):
                 # Distances are the same from either end.
                 walked = {key: value for key, value in curve.as_dict().items() if key != "reverse"}
                 if walked in seen:
-                    raise ValueError(f"curve {curve.name} is given twice; walked backwards, its distances are the same")
+                    raise ValueError(f"curve {curve.name} is given twice; walked backward, it has the same distances")
                 seen.append(walked)
             return self
 
@@ -73,8 +73,8 @@ class Violin(ClsTransformer):
 
     @classmethod
     def facts(cls, options: Violin.Options, image: ImageShape) -> BackboneFacts:
-        """Never causal; sensitive to the order only with ``along_sequence``, and then not in a single block that CLS
-        reads, nor where no two slots are farther apart than two others."""
+        """Never causal; sensitive to the order only with ``along_sequence``, and not if CLS reads a single block or all
+        slots are equally far apart."""
         grid, shape = patch_geometry(options, image).grid, options.shape()
         check_positions(options.positions, grid, shape.dim)
         tells_apart = options.along_sequence and grid.num_patches > 2
@@ -90,14 +90,14 @@ class Violin(ClsTransformer):
 
     @classmethod
     def without_downloads(cls, options: Violin.Options) -> Violin.Options:
-        """Without the files of curves: the places of those are saved with the weights."""
+        """Drop the files of curves: their places are saved with the weights."""
         if not reads_file(options.curves):
             return options
         curves = tuple(Part.of(SavedCurve) if reads_file(curve) else curve for curve in options.curves)
         return options.model_copy(update={"curves": curves})
 
     def build_attention(self) -> Iterator[nn.Module]:
-        """Each block with decays and strengths of its own."""
+        """Each block with its own decays and strengths."""
         curves, along, dropout = self.options.curves, self.options.along_sequence, self.options.dropout
         places, keep = places_on(curves, self.grid), any(map(_is_in_file, curves))
         for _ in range(self.depth):
@@ -107,12 +107,12 @@ class Violin(ClsTransformer):
 
 
 class SavedCurve(Ordering):
-    """Stands for a curve from a file in a model that is opened again: its places come with the weights."""
+    """Stands in for a curve from a file when a model is reopened: its places come with the weights."""
 
     name = "saved-curve"
 
     def cells(self, height: int, width: int) -> Iterator[tuple[int, int]]:
-        """Row-major, until the weights are there."""
+        """Row-major until the weights are loaded."""
         return product(range(height), range(width))
 
 
@@ -121,14 +121,14 @@ def _is_in_file(curve: Part[Ordering]) -> bool:
 
 
 def places_on(curves: tuple[Part[Ordering], ...], grid: Grid) -> Int[Tensor, "curve patch"]:
-    """Where each patch stands on each curve.
+    """The place of each patch on each curve.
 
     Raises:
         ReorderKitError: if a curve leaves patches out.
     """
     places = []
     for curve in curves:
-        with torch.device("cpu"):  # real indices, also where the weights of the backbone are counted on meta
+        with torch.device("cpu"):  # real indices, even while the backbone's weights are counted on meta
             order = curve.build().order(grid)
         if not order.is_full:
             raise ReorderKitError(
@@ -140,9 +140,9 @@ def places_on(curves: tuple[Part[Ordering], ...], grid: Grid) -> Int[Tensor, "cu
 
 
 def _equal_curves(curves: tuple[Part[Ordering], ...], grid: Grid) -> str:
-    """A sentence about two curves that are one on a grid, in either direction.
+    """A sentence about two curves that coincide on a grid, in either direction.
 
-    Those in files are not read, and mere names cannot be.
+    Curves in files are not read, and curves known only by name cannot be.
     """
     known = tuple(curve for curve in curves if not (_is_in_file(curve) or isinstance(curve.chosen, str)))
     seen: dict[tuple[int, ...], str] = {}

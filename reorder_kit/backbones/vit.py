@@ -1,4 +1,4 @@
-"""The Vision Transformer, patches in any order."""
+"""The Vision Transformer with patches in any order."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ if TYPE_CHECKING:
 class Vit(Backbone):
     """The Vision Transformer (Dosovitskiy et al., 2021, https://arxiv.org/abs/2010.11929; tiny and small: DeiT).
 
-    The control of every experiment: without ``slot_positions``, its output is the same under every order, since what
-    ``positions`` tell stays with the patch. In row-major order it is that of timm's VisionTransformer of the same
-    shape. Named models of timm, with their weights, are the backbone ``timm``.
+    A control for every experiment: without ``slot_positions``, its output is the same in every order, because
+    ``positions`` stay with the patch. In row-major order it equals timm's VisionTransformer of the same shape. For
+    named timm models and their weights, use the backbone ``timm``.
 
-    Rotary positions use timm's ``AttentionRope``. CLS stands nowhere: it is not turned, and its scores have no bias.
+    Rotary positions use timm's ``AttentionRope``. CLS has no position: it is not rotated, and its scores have no bias.
     """
 
     name = "vit"
@@ -70,7 +70,7 @@ class Vit(Backbone):
         """Cut images into row-major patches.
 
         Raises:
-            ReorderKitError: if the images have another size than the model was built for.
+            ReorderKitError: if the images do not have the size that the model was built for.
         """
         height, width = self.model.patch_embed.img_size
         if tuple(images.shape[2:]) != (height, width):
@@ -116,7 +116,7 @@ class Vit(Backbone):
         return torch.ones(num_slots, dtype=torch.bool)
 
     def attention(self, sequence: PatchSequence) -> AttentionMaps:
-        """What timm's attention computes where it is not fused."""
+        """The weights of timm's attention, with fusing off."""
         from reorder_kit.backbones._timm_attention import recorded_weights
 
         with recorded_weights([block.attn for block in self.model.blocks]) as weights:
@@ -132,7 +132,7 @@ class Vit(Backbone):
     def _arguments(
         self, sequence: PatchSequence, tokens: Float[Tensor, "batch token dim"]
     ) -> tuple[Tensor | None, ...]:
-        """What every block is given besides the tokens: its mask, and how it turns queries and keys if it does."""
+        """The arguments of every block besides the tokens: the mask and, if used, the rotation of queries and keys."""
         places: TokenPlaces = self.places(sequence, num_before=tokens.shape[1] - sequence.num_slots)
         mask = None if sequence.valid is None else _key_mask(sequence.valid, tokens.shape[1])
         added = added_scores(places.biases)
@@ -153,7 +153,7 @@ class Vit(Backbone):
 
 
 def _built(options: VitOptions, image: ImageShape) -> VisionTransformer:
-    # Imported on first use, as wherever timm is needed: it takes seconds.
+    # Imported on first use: timm takes seconds.
     from timm.models.vision_transformer import Block, VisionTransformer
 
     from reorder_kit.layers.rotary_block import RotaryBlock
@@ -182,15 +182,15 @@ def _built(options: VitOptions, image: ImageShape) -> VisionTransformer:
 
 
 def _is_order_sensitive(options: VitOptions, num_patches: int) -> bool:
-    """Slots differ by their positions alone. In a single block, CLS looks at patches that have not looked at each
-    other, and its scores have no bias."""
+    """Slots differ only by their positions. In a single block, CLS sees patches that have not seen each other, and its
+    scores have no bias."""
     if num_patches == 1 or options.slot_positions == "none":
         return False
     return not (options.slot_positions == "relative" and options.readout == "cls" and options.shape().depth == 1)
 
 
 def _key_mask(valid: Bool[Tensor, "batch slot"], num_tokens: int) -> Bool[Tensor, "batch 1 1 token"]:
-    """Hide padding from every token; an image of nothing but padding hides nothing, to keep its softmax defined."""
+    """Hide padding from every token; an image that is all padding hides nothing, to keep its softmax defined."""
     keys = nn.functional.pad(valid | ~valid.any(dim=1, keepdim=True), (num_tokens - valid.shape[1], 0), value=True)
     return keys[:, None, None, :]
 

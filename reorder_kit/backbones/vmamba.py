@@ -29,21 +29,21 @@ SIZES = {"tiny": (96, (2, 2, 8, 2)), "small": (96, (2, 2, 20, 2)), "base": (128,
 class Vmamba(Backbone):
     """VMamba (Liu et al., 2024, https://arxiv.org/abs/2401.10166): four selective scans over the image, in levels.
 
-    Each block scans the patches of its level along the order, along the transposed order, and back along either; what
-    the four bring to a place is added up. A depthwise convolution over the image comes before, an MLP after. In
-    row-major order these are the walks of the paper: rows, columns, and both reversed. The transposed order is that of
-    :func:`~reorder_kit.ops.transposed_walk.transposed_walk`: on a square grid, it visits the patch at
-    ``(column, row)`` where the order visits ``(row, column)``. Between levels a 3x3 convolution with stride 2 halves
-    the grid, and a cell takes the place of its first valid patch. The mean over the coarsest level is read out.
+    Each block scans the patches of its level along the order, along the transposed order, and back along both, and adds
+    up the four results at each place. A depthwise convolution over the image comes before, an MLP after. In row-major
+    order these are the paper's walks: rows, columns, and both reversed. The transposed order is that of
+    :func:`~reorder_kit.ops.transposed_walk.transposed_walk`: on a square grid, it visits the patch at ``(column, row)``
+    where the order visits ``(row, column)``. Between levels a 3x3 convolution with stride 2 halves the grid, and a cell
+    takes the place of its first valid patch. The readout is the mean over the coarsest level.
 
-    The convolutions see neighbors in the image, whatever the order, so less depends on the order than in `mamba`.
+    The convolutions see neighbors in the image in any order, so the order matters less than in `mamba`.
 
-    Stem: patches are cut as everywhere in the kit, by a linear map of their own pixels, and normalized (the released
-    models with an MLP have two overlapping 3x3 convolutions there). The rest has the parameters of the released
-    definition: 30.2 million in all at the size tiny, with a classifier of 1,000 classes.
+    Stem: as everywhere in the kit, patches are embedded by a linear map of their own pixels, then normalized (the
+    released models with an MLP have two overlapping 3x3 convolutions instead). The rest has the parameters of the
+    released definition: 30.2 million in total for the size tiny, with a classifier of 1,000 classes.
 
     The sides of the grid are multiples of 2 for each further level. Every patch is needed: partial orders are refused.
-    Padding is read as zeros by convolutions, as is what lies beyond the edge of an image, and walked last.
+    Convolutions read padding as zeros, as they do beyond the edge of an image; scans walk it last.
     """
 
     name = "vmamba"
@@ -58,7 +58,7 @@ class Vmamba(Backbone):
             None, description="width of the finest level, instead of the size's; it doubles from level to level"
         )
         state: Whole = Field(1, ge=1, le=256, description="size of the state of a channel")
-        conv_width: Whole = Field(3, ge=1, le=255, description="rows and columns the convolution of a block sees, odd")
+        conv_width: Whole = Field(3, ge=1, le=255, description="rows and columns that a convolution sees, odd")
         expand: Whole = Field(1, ge=1, le=100, description="channels of a scan, times the width of the level")
         mlp_ratio: Ratio = Field(4.0, description="width of the hidden layer of an MLP, times that of the level")
         positions: Positions = Field("none", description="absolute 2-D positions, added by patch")
@@ -67,11 +67,11 @@ class Vmamba(Backbone):
             False, description="recompute blocks in the backward pass: less memory, more time"
         )
         backend: ScanBackend = Field(
-            "auto", description="what computes the scans; auto: mamba-ssm where it can be used, else torch"
+            "auto", description="what computes the scans; auto: mamba-ssm if it can be used, else torch"
         )
 
         def unused(self) -> dict[str, str]:
-            """The size, where nothing is left of it."""
+            """The size, if it is fully overridden."""
             return {} if None in (self.depths, self.dim) else {"size": "depths and dim are given"}
 
         @model_validator(mode="after")

@@ -1,12 +1,12 @@
-"""Ways of learning an order while the model trains: one a file, each file a plugin module.
+"""Ways of learning an order while the model trains: one per file; each file is a plugin module.
 
-What several of them share, for learners in plugins too:
+Shared parts, also for learners in plugins:
 
 * :class:`PhasedLearner` with :class:`PhaseOptions`: warm-up, search, and what follows. :class:`ExploreOptions` adds a
-  share of the search in which the policy stays as it is.
-* :class:`TemperatureSchedule`: a temperature that moves during the search.
+  share of the search in which the policy stays unchanged.
+* :class:`TemperatureSchedule`: a temperature that changes during the search.
 * :class:`SoftOrderLearner` with :class:`SoftOptions` and :class:`SoftPolicy`: learning through a soft permutation. A
-  policy gives ``soft_permutation`` and ``best_order``.
+  policy defines ``soft_permutation`` and ``best_order``.
 """
 
 from reorder_kit.order_learners._phases import ExploreOptions, PhasedLearner, PhaseOptions

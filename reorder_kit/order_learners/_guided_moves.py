@@ -1,4 +1,4 @@
-"""Moves that bring together patches which a guide would like to have side by side."""
+"""Moves that join patches which a guide prefers side by side."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from torch import Tensor
 from reorder_kit.order_learners._moves import random_join, random_move
 
 TEMPERATURE = 0.3
-"""In standard deviations of the attraction over pairs that are apart: how closely moves follow it."""
+"""How closely moves follow the attraction, in its standard deviations over pairs that are apart."""
 GUIDED_SHARE = 0.9
-"""Share of the moves that join a pair; the others are random, for what the guide does not see."""
+"""Share of the moves that join a pair; the others are random, to find what the guide misses."""
 CHANCE_OF_ANOTHER = 0.3
 """Chance that a move is followed by another one: some optima can only be left by two moves at once."""
 
 
 class GuidedMoves:
-    """Draws orders that are one move or a few away from an order.
+    """Draws orders that are one or a few moves away from an order.
 
     Args:
         order: the order, of at least two patches.
-        attraction: how much two patches should be side by side, in any unit; symmetric, on the CPU.
+        attraction: how strongly two patches should be side by side, in any unit; symmetric, on the CPU.
     """
 
     def __init__(self, order: Int[Tensor, " slot"], attraction: Float[Tensor, "patch patch"]) -> None:
@@ -35,12 +35,12 @@ class GuidedMoves:
         # Without a spread there is nothing to follow.
         self._attraction = attraction / (TEMPERATURE * spread) if spread > 0 else torch.zeros_like(attraction)
         strengths = self._attraction.masked_fill(~apart, -math.inf)
-        # Drawn in two steps, a patch and then its partner, since multinomial() is limited to 2^24 choices.
+        # Drawn in two steps, a patch and then its partner, because multinomial() is limited to 2^24 choices.
         self._of_anchors = strengths.logsumexp(dim=1).nan_to_num(neginf=-1e30).softmax(dim=0)
         self._strengths = strengths
 
     def draw(self, generator: torch.Generator) -> list[int]:
-        """An order some moves away, most often one."""
+        """An order one or more moves away, most often one."""
         order = self._move(self._order, generator)
         while _happens(CHANCE_OF_ANOTHER, generator):
             order = self._move(order, generator)

@@ -18,17 +18,17 @@ def natural_gradient(
 ) -> Float[Tensor, "*parameter"]:
     """The gradient times the inverse of the empirical Fisher information, shortened to a trust region.
 
-    The Fisher matrix F is the mean of the scores' outer products. With fewer samples than parameters its damped inverse
-    is a system of equations of one unknown for each sample (Woodbury). A step moves the distribution by 0.5 d'Fd nats
-    (Kullback-Leibler divergence, to second order), of which ``max_kl`` are allowed.
+    The Fisher matrix F is the mean of the scores' outer products. With fewer samples than parameters, applying its
+    damped inverse takes a linear system with one unknown per sample (Woodbury). A step moves the distribution by 0.5
+    d'Fd nats (Kullback-Leibler divergence, to second order), limited to ``max_kl``.
 
     Source: Kakade, "A Natural Policy Gradient", NeurIPS 2001; trust region, Schulman et al., "Trust Region Policy
     Optimization", https://arxiv.org/abs/1502.05477 (their delta is our ``max_kl``, their s our result).
 
     Args:
-        gradient: of the loss, with respect to logits in units of the temperature.
-        scores: gradients of the samples' log-probabilities, with respect to the same.
-        damping: added to the diagonal of the Fisher matrix, whose entries are at most of the order of 1.
+        gradient: the gradient of the loss with respect to logits in units of the temperature.
+        scores: gradients of the samples' log-probabilities with respect to the same.
+        damping: added to the diagonal of the Fisher matrix, whose entries are at most about 1.
         lr: the step size that the result will be multiplied by.
         max_kl: the trust region, in nats.
     """

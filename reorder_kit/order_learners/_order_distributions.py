@@ -19,7 +19,7 @@ OrderDistribution = PlackettLuce | Successors
 def starting_logits(name: DistributionName, start: Order) -> Float[Tensor, "..."]:
     """Logits whose greedy order is the start.
 
-    Those of Plackett-Luce fall from 0 to -1 along it; those of successors are 0.2 from each patch to the next, and 0.
+    For Plackett-Luce they fall from 0 to -1 along it; for successors they are 0.2 from each patch to the next, else 0.
     """
     if name == "successors":
         return successor_logits(start.indices, strength=0.2)

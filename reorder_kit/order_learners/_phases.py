@@ -1,4 +1,4 @@
-"""Options of learners that search for a part of the run."""
+"""Options of learners that search during part of the run."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from reorder_kit.interfaces.phases import Phases, Trials
 
 
 class PhaseOptions(ComponentOptions):
-    """Options of every learner that searches for a part of the run."""
+    """Options of every learner that searches during part of the run."""
 
     warmup_epochs: Epochs | None = Field(
         None, description="epochs with the starting order, before the search, or a share of the run; null: 15%"
@@ -25,19 +25,19 @@ class PhaseOptions(ComponentOptions):
     )
     search: Literal["while-training", "then-retrain", "validated"] = Field(
         "while-training",
-        description="what follows the search: the same weights are trained on; or new weights are trained from the "
-        "beginning with the order that was found, and both parts together are the epochs of the run; or the search is "
-        "a training of its own, short trainings judge its order, and the run trains in it only if it beats the start",
+        description="what follows the search: training continues with the same weights; or new weights are trained "
+        "from scratch in the order found, and both parts share the epochs of the run; or the search is a separate "
+        "training, short trainings judge its order, and the run trains in it only if it beats the start",
     )
     trial_seeds: Whole = Field(
         3, ge=3, le=100, description="short trainings of search: validated in each of the two orders"
     )
     trial_steps: Count | None = Field(
-        None, description="optimizer steps of each short training of search: validated; null: 20 % of the run"
+        None, description="optimizer steps of each short training of search: validated; null: 20% of the run"
     )
 
     def unused(self) -> dict[str, str]:
-        """Trials that nobody asked for."""
+        """Options of trials, if there are none."""
         if self.search == "validated":
             return super().unused()
         reason = f"with search: {self.search}, there are no trials"
@@ -48,7 +48,7 @@ class PhaseOptions(ComponentOptions):
 
         Args:
             epochs: epochs of the whole run.
-            search_share: share of the run that is searched where ``search_epochs`` is null.
+            search_share: share of the run spent searching if ``search_epochs`` is null.
         """
         warmup = 0.15 * epochs if self.warmup_epochs is None else epochs_in(self.warmup_epochs, epochs)
         search = search_share * epochs if self.search_epochs is None else epochs_in(self.search_epochs, epochs)
@@ -59,12 +59,12 @@ class PhaseOptions(ComponentOptions):
 class ExploreOptions(PhaseOptions):
     """Options of learners that can draw orders before they learn from them.
 
-    A policy that moves from the first step on commits itself to what the model could read first. Where it stays at
-    first, the model learns to read all that it draws, and is a fairer judge afterwards.
+    A policy that moves from the first step commits to the orders that the model learned to read first. If the policy
+    waits, the model learns to read all orders that it draws, and judges them more fairly afterward.
     """
 
     explore_share: Fraction = Field(
-        0.0, description="share of the search, at its beginning, in which the policy stays as it is"
+        0.0, description="share of the search, at its start, in which the policy stays unchanged"
     )
 
 
@@ -72,16 +72,16 @@ class PhasedLearner(OrderLearner):
     """A learner that warms up, searches, and then keeps its order."""
 
     SEARCH_SHARE: ClassVar[float] = 0.5
-    """Share of the run that is searched where ``search_epochs`` is null."""
+    """Share of the run spent searching if ``search_epochs`` is null."""
 
     options: PhaseOptions
 
     def phases(self, epochs: float) -> Phases:
-        """As the options say."""
+        """The phases in the options."""
         return self.options.phases(epochs, self.SEARCH_SHARE)
 
     def searching(self, phases: Phases) -> OrderLearner:
-        """The same learner, which searches as long as the training lasts and keeps its weights."""
+        """The same learner, searching for as long as the training lasts and keeping its weights."""
         options = self.options.model_copy(
             update={
                 "search": "while-training",

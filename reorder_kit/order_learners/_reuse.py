@@ -1,4 +1,4 @@
-"""Learning from samples of earlier steps again."""
+"""Learn again from samples of earlier steps."""
 
 from __future__ import annotations
 
@@ -11,23 +11,22 @@ from reorder_kit.orders.order import Order
 
 
 class SampleMemory(nn.Module):
-    """The samples of the last batches, with their log-probability then and their advantage.
+    """The samples of the last batches, with the log-probability they had then and their advantage.
 
-    A sample that is used again weighs the ratio of its probability now to its probability then, cut off at a limit: the
-    limit bounds the variance, and biases towards the distribution it was drawn from.
+    A reused sample is weighted by the ratio of its probability now to its probability then, capped at a limit: the
+    limit bounds the variance, and biases toward the distribution it was drawn from.
 
-    Every process has to draw the same orders, so that the average of a buffer over processes is an average of their
-    advantages.
+    Every process must draw the same orders, so that averaging a buffer over processes averages their advantages.
 
     Source: truncated importance sampling, Ionides, Journal of Computational and Graphical Statistics 2008; for policy
     gradients, Schulman et al., "Proximal Policy Optimization", https://arxiv.org/abs/1707.06347 (their r is our ratio,
     their 1 + epsilon our ``ratio_limit``; without their pessimistic minimum, which is not bounded either).
 
     Args:
-        batches: how many are remembered.
-        samples: orders drawn for a batch.
+        batches: the number of batches to remember.
+        samples: orders drawn per batch.
         ratio_limit: the largest weight of a remembered sample, where a new one weighs 1.
-        start: stands in, with advantages of zero, for what is not there yet.
+        start: fills the memory at first, with advantages of zero.
     """
 
     orders: Int[Tensor, "batch sample slot"]
@@ -42,7 +41,7 @@ class SampleMemory(nn.Module):
         self.register_buffer("advantage", torch.zeros(batches, samples))
 
     def recall(self, density: OrderDistribution) -> tuple[Float[Tensor, "batch sample"], Float[Tensor, "batch sample"]]:
-        """The log-probability of what is remembered under the present distribution, and the weight of each sample."""
+        """The log-probability of remembered samples under the current distribution, and the weight of each."""
         log_prob = density.log_prob(self.orders)
         ratio = (log_prob.detach() - self.log_prob).exp()
         return log_prob, ratio.clamp(max=self._ratio_limit)
@@ -53,13 +52,13 @@ class SampleMemory(nn.Module):
         log_prob: Float[Tensor, " sample"],
         advantage: Float[Tensor, " sample"],
     ) -> None:
-        """Forget the oldest batch for a new one.
+        """Replace the oldest batch with a new one.
 
-        Where it has fewer samples than usual, they come several times; where it has more, the first are remembered.
+        If it has fewer samples than usual, they are repeated; if it has more, only the first are remembered.
         """
         samples = torch.arange(self.orders.shape[1], device=orders.device) % len(orders)
         orders, log_prob, advantage = orders[samples], log_prob[samples], advantage[samples]
-        # New tensors, because those that were recalled are still needed for the gradient.
+        # New tensors, because the gradient still needs the recalled ones.
         self.orders = torch.cat([orders.unsqueeze(0), self.orders[:-1]])
         self.log_prob = torch.cat([log_prob.detach().unsqueeze(0).to(self.log_prob), self.log_prob[:-1]])
         self.advantage = torch.cat([advantage.unsqueeze(0).to(self.advantage), self.advantage[:-1]])

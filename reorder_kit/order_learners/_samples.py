@@ -1,4 +1,4 @@
-"""The orders drawn in a step, with the rewards that may be compared with each other."""
+"""The orders drawn in a step, with rewards that can be compared with each other."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from reorder_kit.interfaces.passes import Pass
 
 @dataclass(frozen=True)
 class Samples:
-    """Orders drawn for one pass of a step, those of all its repeats together.
+    """Orders drawn for one pass of a step, over all its repeats.
 
     Args:
         orders: the orders, before the first block.
         log_prob: their log-probability, summed over the blocks before which the pass ordered.
-        groups: which of them each image was read in, the images of each repeat after those of the one before.
+        groups: which of them each image was read in; the images of each repeat follow those of the previous one.
         reward: the reward of each of these images.
     """
 
@@ -31,21 +31,21 @@ class Samples:
 
 
 def samples_by_pass(passes: Sequence[Pass], repeats: int) -> list[Samples]:
-    """The samples of each pass that the task makes of a batch.
+    """The samples of each pass that the task makes over a batch.
 
-    Two passes may earn different rewards in any order: a task reads a first view and then a harder one. Only samples of
-    the same pass can be compared.
+    Two passes may earn different rewards in any order, as when a task reads a first view and then a harder one. Only
+    samples of the same pass can be compared.
 
     Args:
         passes: all passes of the first repeat, then those of the next; their orders were drawn.
         repeats: how many times the step ran.
 
     Raises:
-        ReorderKitError: if the repeats have not the same number of passes each.
+        ReorderKitError: if the repeats do not all have the same number of passes.
     """
     if len(passes) % repeats:
         raise ReorderKitError(
-            f"{len(passes)} passes are not the same number for each of {repeats} repeats",
+            f"{len(passes)} passes cannot be split evenly over {repeats} repeats",
             "hand over the passes of all repeats of a step at once",
         )
     count = len(passes) // repeats
@@ -70,6 +70,7 @@ def _pooled(repeats: Sequence[Pass]) -> Samples:
 
 
 def _log_prob(one: Pass) -> Float[Tensor, " sample"]:
-    """That of all blocks. They deal out their orders to the images alike, so that it adds up row by row."""
+    """The log-probability over all blocks. Blocks assign their orders to images alike, so that it adds up row by
+    row."""
     drawn = [proposal.log_prob for proposal in one.proposals if proposal.log_prob is not None]
     return torch.stack(drawn).sum(dim=0)

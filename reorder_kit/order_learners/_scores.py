@@ -1,4 +1,4 @@
-"""Learning one score for each patch; learners differ in how the scores are sorted softly."""
+"""Learn one score for each patch; learners differ in how the scores are sorted softly."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from reorder_kit.orders.soft_permutation import SoftPermutation
 
 
 class SlotTemperature(TemperatureSchedule):
-    """From mixing over half of a short sequence down to neighbours.
+    """From mixing over half of a short sequence down to neighbors.
 
-    Starting low traps scores in the order they start from: a patch only feels slots within a few temperatures.
+    A low start traps scores in their starting order: a patch is only affected by slots within a few temperatures.
     """
 
     shape: TemperatureShape = Field("exponential", description="form of the curve")
     initial: Amount = Field(8.0, description="temperature at the start of the search, slots")
-    peak: Amount = Field(8.0, description="highest temperature of triangular and plateau; the one of constant")
+    peak: Amount = Field(8.0, description="highest temperature of triangular and plateau, or the constant one")
     final: Amount = Field(0.3, description="temperature at the end of the search, slots")
 
 
@@ -56,7 +56,7 @@ class ScorePolicy(SoftPolicy):
         """Sort softly.
 
         Args:
-            scores: about one slot apart from each other, whatever the number of patches.
+            scores: about one slot apart, for any number of patches.
             temperature: above 0, in slots.
         """
 
@@ -65,7 +65,8 @@ class ScorePolicy(SoftPolicy):
         return SoftPermutation(self.relax(self._spread_scores(), max(self.temperature, SMALLEST_TEMPERATURE)))
 
     def _spread_scores(self) -> Float[Tensor, " patch"]:
-        """Scores as spread as at the start: the gradient vanishes as scores drift apart, and explodes as they meet."""
+        """Scores rescaled to their starting spread: gradients vanish as scores drift apart, and explode as they
+        meet."""
         if len(self.scores) < 3:  # two scores at a fixed spread could never change places
             return self.scores
         spread_at_start = math.sqrt((len(self.scores) ** 2 - 1) / 12)

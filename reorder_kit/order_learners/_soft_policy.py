@@ -1,4 +1,4 @@
-"""What all learners have in common whose order is learned through a soft permutation."""
+"""Shared parts of learners that learn an order through a soft permutation."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from reorder_kit.orders.sequence import PatchSequence
 from reorder_kit.orders.soft_permutation import SoftPermutation
 
 SMALLEST_TEMPERATURE = 1e-6
-"""What stands in for a temperature of 0, at which nothing can be divided."""
+"""Replaces a temperature of 0, which would mean dividing by zero."""
 
 
 class SoftOptions(PhaseOptions):
@@ -40,7 +40,7 @@ class SoftOrderLearner(PhasedLearner):
     options: SoftOptions
 
     def adapted_to(self, task: Task) -> OrderLearner:
-        """For a task that looks at places, whole patches move unless the recipe says otherwise."""
+        """For a dense task, whole patches move unless the recipe says otherwise."""
         if not task.is_dense or "straight_through" in self.options.model_fields_set:
             return self
         return type(self)(self.options.model_copy(update={"straight_through": True}))
@@ -61,7 +61,7 @@ class SoftPolicy(Policy):
 
     @abstractmethod
     def soft_permutation(self) -> SoftPermutation:
-        """The soft permutation at the present temperature, which may be 0: finite there, too."""
+        """The soft permutation at the current temperature; it must be finite even at 0."""
 
     def advance(self, progress: Progress) -> None:
         """Phase and temperature of this step."""
@@ -85,7 +85,7 @@ class SoftPolicy(Policy):
         return torch.optim.Adam(self.parameters(), lr=self._soft_options.lr)
 
     def metrics(self) -> dict[str, float]:
-        """Temperature, and the mean entropy (nats) of what a slot holds."""
+        """Temperature, and the mean entropy (nats) of a slot's mixture."""
         if self.phase != "search":
             return {"temperature": 0.0, "entropy": 0.0}
         matrix = self.soft_permutation().matrix.detach()

@@ -1,4 +1,4 @@
-"""Orders that are one exchange away from another."""
+"""Orders that are one exchange away from a given order."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from torch import Tensor
 
 
 def with_swaps(order: Int[Tensor, " slot"], count: int, generator: torch.Generator) -> Int[Tensor, "sample slot"]:
-    """The order itself, and then the order with two patches exchanged, every pair with the same probability.
+    """The order itself, then copies with two patches exchanged, every pair with the same probability.
 
     Args:
         order: a full order.
-        count: orders in all.
+        count: the number of orders in total.
         generator: draws the pairs, independently of each other.
     """
     slots = len(order)

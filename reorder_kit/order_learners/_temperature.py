@@ -1,4 +1,4 @@
-"""How a temperature moves while an order is searched."""
+"""How a temperature changes during the search for an order."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TemperatureShape = Literal["constant", "linear", "exponential", "triangular", "p
 
 
 class TemperatureSchedule(ComponentOptions):
-    """A temperature as a function of the share of the search that is done, moved at every optimiser step.
+    """A temperature as a function of the share of the search that is done, updated at every optimizer step.
 
     * ``constant``: ``peak`` throughout.
     * ``linear``, ``exponential``: from ``initial`` to ``final``, by equal differences or by equal ratios.
@@ -24,7 +24,7 @@ class TemperatureSchedule(ComponentOptions):
 
     shape: TemperatureShape = Field("triangular", description="form of the curve")
     initial: Amount = Field(0.0, description="temperature at the start of the search")
-    peak: Amount = Field(0.2, description="highest temperature of triangular and plateau; the one of constant")
+    peak: Amount = Field(0.2, description="highest temperature of triangular and plateau, or the constant one")
     final: Amount = Field(0.0, description="temperature at the end of the search")
 
     @model_validator(mode="after")
@@ -34,7 +34,7 @@ class TemperatureSchedule(ComponentOptions):
         return self
 
     def unused(self) -> dict[str, str]:
-        """What the shape does not look at."""
+        """Options that the shape does not use."""
         match self.shape:
             case "constant":
                 return dict.fromkeys(("initial", "final"), "a constant temperature is peak throughout")

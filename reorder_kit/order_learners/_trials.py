@@ -1,4 +1,4 @@
-"""What all learners have in common that try candidates, on a model whose weights are shared by all orders."""
+"""Shared parts of learners that try candidates, on a model whose weights are shared by all orders."""
 
 from __future__ import annotations
 
@@ -25,33 +25,34 @@ class TrialOptions(ExploreOptions):
     warmup_epochs: Epochs | None = Field(
         0.0,
         description="epochs with the starting order, before the search, or a share of the run; null: 15%. Weights "
-        "that are used to the start are no fair judges of other orders",
+        "that are used to the start do not judge other orders fairly",
     )
     explore_share: Fraction = Field(
         0.25,
         description="share of the search that only trains the weights, in random orders, before candidates are tried",
     )
-    candidates: Tries = Field(16, description="orders that are tried in a step")
+    candidates: Tries = Field(16, description="orders to try in a step")
     screen_images: Size = Field(64, description="images of each process that every candidate is tried on first")
     finalists: Tries = Field(
-        4, description="candidates, of those that did better than the best order there, to try on all images"
+        4, description="how many of the candidates that beat the best order there are tried on all images"
     )
     significance: Fraction = Field(
         0.1,
         gt=0,
-        description="chance, at most, that a step replaces the best order although no candidate is better",
+        description="highest chance that a step replaces the best order although no candidate is better",
     )
 
 
 class TrialLearner(PhasedLearner):
-    """A learner whose policy tries candidates in its search."""
+    """A learner whose policy tries candidates during its search."""
 
     uses_reward = True
 
     options: TrialOptions
 
     def extra_passes(self, batch: int) -> float:
-        """Screening and finals, the best order of so far among them, in the share of the search that tries."""
+        """Screening and finals, both including the best order so far, in the share of the search that tries
+        candidates."""
         options = self.options
         screening = (options.candidates + 1) * min(1.0, options.screen_images / batch)
         finals = min(options.finalists, options.candidates) + 1
@@ -81,7 +82,7 @@ class TrialPolicy(Policy):
         self.shared_generator = torch.Generator()
 
     def advance(self, progress: Progress) -> None:
-        """Phase and random streams of this step: one of this process's own, one that all processes share."""
+        """Phase and random streams of this step: one for this process, one that all processes share."""
         super().advance(progress)
         self.generator.manual_seed(progress.stream)
         self.shared_generator.manual_seed(progress.shared_stream)
@@ -96,7 +97,7 @@ class TrialPolicy(Policy):
         return Order.trusted(self.indices.clone(), len(self.indices))
 
     def build_optimizer(self) -> torch.optim.Optimizer | None:
-        """Nothing to optimise, unless a learner has parameters."""
+        """Nothing to optimize, unless a learner has parameters."""
         return None
 
     def metrics(self) -> dict[str, float]:
@@ -109,14 +110,14 @@ class TrialPolicy(Policy):
         """Replace the best order by the best candidate, if that is better by more than noise.
 
         Returns:
-            How much more reward than the best order each candidate got on average where all were tried.
+            Each candidate's mean gain in reward over the best order, on the images that all were tried on.
         """
-        # Imported on first use: scipy takes a while.
+        # Imported on first use: scipy is slow to import.
         from scipy.special import stdtrit
 
         candidates = candidates.to(self.indices.device)
         means = self._gains(evaluate, candidates, self._trial_options.screen_images).mean(dim=1)
-        means = means.nan_to_num(nan=-math.inf)  # a candidate that breaks the model is no finalist
+        means = means.nan_to_num(nan=-math.inf)  # a candidate that breaks the model cannot be a finalist
         best = means.topk(min(self._trial_options.finalists, len(candidates))).indices
         finalists = candidates[best[means[best] > 0]]
         if len(finalists):
@@ -132,19 +133,19 @@ class TrialPolicy(Policy):
     def _gains(
         self, evaluate: Evaluate, candidates: Int[Tensor, "candidate slot"], images: int | None
     ) -> Float[Tensor, "candidate image"]:
-        """How much more reward than the best order each candidate gets on each image."""
+        """Each candidate's gain in reward over the best order, on each image."""
         reference = evaluate(Proposal(self.best_order()), images)
         proposals = (Proposal(Order.trusted(candidate, len(candidate))) for candidate in candidates)
         return torch.stack([evaluate(proposal, images) - reference for proposal in proposals]).double()
 
 
 def paired_t(gain: Float[Tensor, " image"]) -> float:
-    """Student's t of a mean gain; 0 where nothing is gained or lost on any image, or there is one image alone."""
+    """Student's t of a mean gain; 0 if nothing is gained or lost on any image, or there is only one image."""
     if len(gain) < 2 or not bool(gain.any()):
         return 0.0
     return float(gain.mean() / (gain.std() / math.sqrt(len(gain))))
 
 
 def random_orders(count: int, patches: int, generator: torch.Generator) -> Int[Tensor, "order slot"]:
-    """Independent orders, every one as probable as any other."""
+    """Independent orders, drawn uniformly."""
     return torch.rand(count, patches, generator=generator, dtype=torch.float64).argsort(dim=1)

@@ -1,4 +1,4 @@
-"""Weights that are trained in random orders while candidates are tried, so that they judge all orders alike."""
+"""Train weights in random orders while candidates are tried, so that they judge all orders alike."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from reorder_kit.orders.sequence import PatchSequence
 class UniformTrainingOptions(TrialOptions):
     """Options of every learner that trains the weights in random orders."""
 
-    groups: Tries = Field(8, description="random orders in which a batch trains the weights, in the search")
+    groups: Tries = Field(8, description="random orders in which a batch trains the weights during the search")
 
 
 class UniformTrainingPolicy(TrialPolicy):
-    """Proposes random orders in the search.
+    """Proposes random orders during the search.
 
-    Weights that were trained in the candidates instead would come to prefer the first that did well, and all that are
-    like it, before others had their chance.
+    Weights that are trained in the candidates instead would come to prefer the first ones that did well, and similar
+    ones, before others had a chance.
 
     Source: uniform sampling, Guo et al., "Single Path One-Shot Neural Architecture Search with Uniform Sampling", ECCV
     2020, https://arxiv.org/abs/1904.00420 (their architecture is our order).

@@ -16,20 +16,20 @@ from reorder_kit.orders.order import Order
 
 
 class ComparatorTemperature(SlotTemperature):
-    """Down to a hundredth of a slot: what every layer mixes adds up."""
+    """Down to a hundredth of a slot, because the mixing of all layers adds up."""
 
     initial: Amount = Field(8.0, description="temperature at the start of the search, slots")
-    peak: Amount = Field(8.0, description="highest temperature of triangular and plateau; the one of constant")
+    peak: Amount = Field(8.0, description="highest temperature of triangular and plateau, or the constant one")
     final: Amount = Field(0.01, description="temperature at the end of the search, slots")
 
 
 class Diffsort(SoftOrderLearner):
     """Learn one score for each patch by gradient descent through a sorting network with soft comparators.
 
-    Every patch keeps its full share: the rows of the permutation matrix and its columns sum to one. Patches enter the
-    network in the starting order, so that before they have learned anything comparators find nothing to swap as the
-    temperature goes to 0. A step of the odd-even network takes a time of order n^3 for n patches: beyond some hundreds,
-    take the bitonic one. Where ``search_epochs`` is not given, half of the run is searched.
+    Every patch keeps its full share: rows and columns of the permutation matrix sum to one. Patches enter the network
+    in the starting order, so that before anything is learned, comparators find nothing to swap as the temperature goes
+    to 0. A step of the odd-even network takes O(n^3) time for n patches: beyond a few hundred, use the bitonic one.
+    Without ``search_epochs``, the search takes half of the run.
 
     Source: Petersen et al., "Differentiable Sorting Networks for Scalable Sorting and Ranking Supervision", ICML 2021,
     https://arxiv.org/abs/2105.04019, and "Monotonic Differentiable Sorting Networks", ICLR 2022,
@@ -41,14 +41,14 @@ class Diffsort(SoftOrderLearner):
     class Options(ScoreOptions):
         network: SortingNetwork = Field(
             "odd-even",
-            description="which slots are compared: neighbours, in as many layers as there are patches; or far and near "
+            description="which slots are compared: neighbors, in as many layers as there are patches; or far and near "
             "ones, in few layers",
         )
         distribution: SwapDistribution = Field(
             "cauchy", description="how the share that is swapped falls with the difference of two scores"
         )
         temperature: ComparatorTemperature = Field(
-            ComparatorTemperature(), description="of a comparator, in slots: at 1, neighbours mix in every layer"
+            ComparatorTemperature(), description="of a comparator, in slots: at 1, neighbors mix in every layer"
         )
 
     options: Options
@@ -69,7 +69,7 @@ class DiffsortPolicy(ScorePolicy):
         self.register_buffer("entry", start.indices.clone())
 
     def relax(self, scores: Float[Tensor, " patch"], temperature: float) -> Float[Tensor, "slot patch"]:
-        """The matrix of the network, its columns put back from the starting order to row-major."""
+        """The network's matrix, with its columns moved back from the starting order to row-major."""
         entering = scores.index_select(0, self.entry)
         matrix = sorting_network(entering, temperature, self.options.network, self.options.distribution)
         return matrix.index_select(-1, self.entry.argsort())

@@ -1,4 +1,4 @@
-"""Evolution of a population of orders over a model whose weights they share."""
+"""Evolution of a population of orders that share a model's weights."""
 
 from __future__ import annotations
 
@@ -23,41 +23,42 @@ TRIES_OF_ANOTHER_CHILD = 20
 class Evolution(TrialLearner):
     """Let the orders of a population compete on the same images, and breed the next generation from the best.
 
-    A step is a generation: all are tried, the best become parents, and crossover and mutation of parents replace the
-    others. Parents are tried again in the next step, on other images and with better weights, so nobody lives on a
-    lucky figure. The weights are trained in random orders. Where ``search_epochs`` is not given, half of the run is
-    searched.
+    A step is a generation: all orders are tried, the best become parents, and their children by crossover and mutation
+    replace the others. Parents are tried again in the next step, on other images and with better weights, so no parent
+    survives on one lucky score. The weights are trained in random orders. Without ``search_epochs``, the search takes
+    half of the run.
 
     Source: Guo et al., "Single Path One-Shot Neural Architecture Search with Uniform Sampling", ECCV 2020,
     https://arxiv.org/abs/1904.00420, algorithm 1 (their architecture is our order, their P our ``candidates``, their k
-    our ``parents``, their n and m the children by crossover and by mutation). There, the weights are trained before the
-    search only, here all the while. Crossover: Davis, "Applying Adaptive Algorithms to Epistatic Domains", IJCAI 1985.
+    our ``parents``, their n and m the children by crossover and by mutation). There, the weights are only trained
+    before the search; here, throughout it. Crossover: Davis, "Applying Adaptive Algorithms to Epistatic Domains", IJCAI
+    1985.
     """
 
     name = "evolution"
 
     class Options(UniformTrainingOptions):
         candidates: Whole = Field(
-            16, ge=2, le=10_000, description="orders of the population, all of which are tried in a step"
+            16, ge=2, le=10_000, description="orders in the population, all of which are tried in a step"
         )
-        parents: Tries = Field(4, description="the best of them, which live on and have children")
-        crossover: Real = Field(0.5, ge=0, le=1, description="share of the children that have two parents")
+        parents: Tries = Field(4, description="how many of the best survive and have children")
+        crossover: Real = Field(0.5, ge=0, le=1, description="share of the children with two parents")
 
         @model_validator(mode="after")
         def _check(self) -> Evolution.Options:
             if self.parents >= self.candidates:
-                raise ValueError("there have to be fewer parents than candidates, or no child is ever born")
+                raise ValueError("there must be fewer parents than candidates, or there would be no children")
             return self
 
     options: Options
 
     def build_policy(self, context: LearnerContext) -> EvolutionPolicy:
-        """The policy; its population are random orders beside the starting order."""
+        """The policy; its population starts with random orders, in addition to the starting order."""
         return EvolutionPolicy(self.options, context.start)
 
 
 class EvolutionPolicy(UniformTrainingPolicy):
-    """A population of orders, and the best order that was found so far, which is always a parent."""
+    """A population of orders, and the best order so far, which is always a parent."""
 
     population: Int[Tensor, "candidate slot"]
 
@@ -77,7 +78,7 @@ class EvolutionPolicy(UniformTrainingPolicy):
     def _next_generation(self, fitness: Float[Tensor, " candidate"]) -> Int[Tensor, "candidate slot"]:
         ranked = self.population[fitness.argsort(descending=True, stable=True)].tolist()
         best = tuple(self.indices.tolist())
-        # Copies would be tried again for nothing, and would soon be all that is left.
+        # Copies would be tried for nothing, and would soon take over.
         others = [order for order in dict.fromkeys(map(tuple, ranked)) if order != best]
         survivors = others[: self.options.parents]
         parents, following = [best, *survivors], dict.fromkeys(survivors)
@@ -87,7 +88,7 @@ class EvolutionPolicy(UniformTrainingPolicy):
             while (child == best or child in following) and tries < TRIES_OF_ANOTHER_CHILD:
                 child = tuple(random_move(child, self.shared_generator))
                 tries += 1
-            if child in following:  # so few patches that there are no more orders
+            if child in following:  # so few patches that no other orders are left
                 return torch.tensor([*following, *[child] * (self.options.candidates - len(following))])
             following[child] = None
         return torch.tensor(list(following))
@@ -102,15 +103,15 @@ class EvolutionPolicy(UniformTrainingPolicy):
 
 
 def order_crossover(one: Sequence[int], other: Sequence[int], first: int, end: int) -> list[int]:
-    """Keep a segment of one parent in its slots, and put the other patches round it as they follow in the other parent.
+    """Keep a segment of one parent in its slots, and fill in the others as they follow in the other parent.
 
-    Both what is read and what is filled begins behind the segment and goes on at the front (Davis' OX).
+    Reading and filling both start after the segment and wrap around to the front (Davis' OX).
 
     Args:
         one: gives the segment.
-        other: gives the sequence of the others.
-        first: the slot where the segment begins.
-        end: the slot where it has ended.
+        other: gives the sequence of the other patches.
+        first: the first slot of the segment.
+        end: the slot after its last one.
     """
     segment = set(one[first:end])
     following = [patch for patch in [*other[end:], *other[:end]] if patch not in segment]

@@ -28,7 +28,7 @@ class LogitTemperature(TemperatureSchedule):
     shape: TemperatureShape = Field("exponential", description="form of the curve")
     initial: Amount = Field(1.0, description="temperature at the start of the search, in units of the logits")
     peak: Amount = Field(
-        1.0, description="highest of triangular and plateau, the one of constant, in units of the logits"
+        1.0, description="highest of triangular and plateau, or the constant one, in units of the logits"
     )
     final: Amount = Field(0.05, description="temperature at the end of the search, in units of the logits")
 
@@ -39,7 +39,7 @@ class GumbelNoise(TemperatureSchedule):
     shape: TemperatureShape = Field("linear", description="form of the curve")
     initial: Amount = Field(0.5, description="scale at the start of the search, in units of the logits")
     peak: Amount = Field(
-        0.5, description="largest of triangular and plateau, the one of constant, in units of the logits"
+        0.5, description="largest of triangular and plateau, or the constant one, in units of the logits"
     )
     final: Amount = Field(0.0, description="scale at the end of the search, in units of the logits")
 
@@ -49,7 +49,7 @@ class GumbelSinkhorn(SoftOrderLearner):
 
     While searching, the logits get Gumbel noise, drawn anew at every step, and are balanced until the shares of every
     slot and of every patch sum to one. Noise and temperature fall until, in the last phase, the hard order is used: the
-    one with the largest sum of logits. Where ``search_epochs`` is not given, half of the run is searched.
+    one with the largest sum of logits. Without ``search_epochs``, the search takes half of the run.
 
     Source: Mena et al., "Learning Latent Permutations with Gumbel-Sinkhorn Networks", ICLR 2018,
     https://arxiv.org/abs/1802.08665 (their X is our ``logits``, their tau our temperature, their epsilon our noise,
@@ -60,23 +60,21 @@ class GumbelSinkhorn(SoftOrderLearner):
 
     class Options(ExploreOptions, SoftOptions):
         temperature: LogitTemperature = Field(
-            LogitTemperature(), description="divides the logits with their noise; low is near a hard order"
+            LogitTemperature(), description="divides the logits and their noise; at low ones, orders are nearly hard"
         )
-        noise: GumbelNoise = Field(GumbelNoise(), description="scale of the Gumbel noise; 0 is none")
-        samples: Tries = Field(
-            1, description="draws of the noise in a step, each for as large a part of the images as the others"
-        )
+        noise: GumbelNoise = Field(GumbelNoise(), description="scale of the Gumbel noise; 0: off")
+        samples: Tries = Field(1, description="draws of the noise in a step, each for an equal share of the images")
         start_strength: Positive = Field(
-            1.0, description="by how much a slot's logit for its patch of the starting order is above the others"
+            1.0, description="how much higher a slot's logit for its patch in the starting order is than the others"
         )
-        max_iterations: Tries = Field(50, description="normalisations of columns and rows in a step, at most")
+        max_iterations: Tries = Field(50, description="largest number of normalizations of columns and rows in a step")
         tolerance: Amount = Field(
-            1e-3, description="largest distance of a patch's total share from one at which to stop normalising"
+            1e-3, description="largest distance of a patch's total share from one at which to stop normalizing"
         )
         lr: Positive = Field(0.1, description="step size of Adam, in units of the logits")
 
         def unused(self) -> dict[str, str]:
-            """Draws that would all be the same."""
+            """Options of draws, if there is no noise."""
             nothing = "without noise there is nothing to draw"
             found = dict.fromkeys(("samples", "explore_share"), nothing) if self.noise.is_zero else {}
             return super().unused() | found
@@ -84,7 +82,7 @@ class GumbelSinkhorn(SoftOrderLearner):
     options: Options
 
     def build_policy(self, context: LearnerContext) -> GumbelSinkhornPolicy:
-        """The policy; its logits are 0 but for the starting order's."""
+        """The policy; its logits are 0 except for those of the starting order."""
         return GumbelSinkhornPolicy(self.options, context.start)
 
 
@@ -105,7 +103,7 @@ class GumbelSinkhornPolicy(SoftPolicy):
         self._stream = progress.stream
 
     def perturbed_logits(self, samples: int) -> Float[Tensor, "sample slot patch"]:
-        """The logits with the noise of this step, the same however often it is asked for."""
+        """The logits with the noise of this step, the same in every call."""
         logits = self.logits.detach() if self.search_done < self.options.explore_share else self.logits
         logits = logits.expand(samples, -1, -1)
         if self.noise_scale == 0:
@@ -141,7 +139,7 @@ class GumbelSinkhornPolicy(SoftPolicy):
         return largest_assignment(self.logits)
 
     def metrics(self) -> dict[str, float]:
-        """Also the scale of the noise, and how far a patch's total share is from one, at most."""
+        """Also the scale of the noise, and the largest distance of a patch's total share from one."""
         if self.phase != "search":
             return {**super().metrics(), "noise": 0.0, "residual": 0.0}
         return {**super().metrics(), "noise": self.noise_scale, "residual": self.soft_permutation().residual()}

@@ -15,9 +15,9 @@ from reorder_kit.order_learners._soft_policy import SoftOrderLearner
 class NeuralSort(SoftOrderLearner):
     """Learn one score for each patch by gradient descent through NeuralSort's permutation matrix.
 
-    It is SoftSort with another form of the shares: of evenly spaced scores, a patch that is d slots away from a slot
-    weighs ``exp(-(d / temperature)^2)`` there, where SoftSort's ``exp(-d / temperature)`` has a sharper peak and a
-    longer tail. Where ``search_epochs`` is not given, half of the run is searched.
+    It is SoftSort with another form of the shares: with evenly spaced scores, a patch d slots away from a slot weighs
+    ``exp(-(d / temperature)^2)`` there, whereas SoftSort's ``exp(-d / temperature)`` has a sharper peak and a longer
+    tail. Without ``search_epochs``, the search takes half of the run.
 
     Source: Grover et al., "Stochastic Optimization of Sorting Networks via Continuous Relaxations", ICLR 2019,
     https://arxiv.org/abs/1903.08850 (their s is our ``scores``, their tau the square of our temperature: see

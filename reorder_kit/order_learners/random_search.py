@@ -10,15 +10,15 @@ from reorder_kit.orders.order import Order
 
 
 class RandomSearch(TrialLearner):
-    """Train the weights in random orders, and keep the best of the orders that were drawn to be tried.
+    """Train the weights in random orders, and keep the best of the randomly drawn candidates.
 
-    What a learner finds beyond this, it owes to more than to trying. Where ``search_epochs`` is not given, half of the
-    run is searched.
+    A learner that finds better orders does more than try them out. Without ``search_epochs``, the search takes half of
+    the run.
 
     Source: Li and Talwalkar, "Random Search and Reproducibility for Neural Architecture Search", UAI 2019,
-    https://arxiv.org/abs/1902.07638: random search with weight-sharing (their architecture is our order). There, one
-    architecture a batch trains the weights, and the best is chosen after the search; here, it is a group of images an
-    order, and a candidate replaces the best order as soon as it is better by more than noise.
+    https://arxiv.org/abs/1902.07638: random search with weight-sharing (their architecture is our order). There, each
+    batch trains the weights in one architecture, and the best is chosen after the search; here, each group of images
+    has an order, and a candidate replaces the best order as soon as it is better by more than noise.
     """
 
     name = "random-search"
@@ -34,7 +34,7 @@ class RandomSearch(TrialLearner):
 
 
 class RandomSearchPolicy(UniformTrainingPolicy):
-    """The best order that was tried so far."""
+    """The best order tried so far."""
 
     def __init__(self, options: RandomSearch.Options, start: Order) -> None:
         super().__init__(options, start)

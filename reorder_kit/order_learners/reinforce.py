@@ -36,19 +36,19 @@ from reorder_kit.orders.sequence import PatchSequence
 
 
 class Reinforce(PhasedLearner):
-    """Draw orders from a distribution and make those more probable whose images were rewarded.
+    """Draw orders from a distribution and make those with high rewards more probable.
 
-    A batch is split into groups with an order each: several samples at the price of one pass. ``repeats`` reads it
-    several times instead, for tasks that compare its images with each other. Sample and log-probability come from one
-    distribution at one temperature; rewards are compared only within the same pass of a task. Where ``search_epochs``
-    is not given, 30 % of the run are searched. With successors, keep the temperature constant: while it is low, they
-    hardly leave the start.
+    A batch is split into groups with one order each: several samples for the cost of one pass. ``repeats`` reads it
+    several times instead, for tasks that compare its images with each other. Samples and log-probabilities come from
+    one distribution at one temperature; rewards are compared only within the same pass of a task. Without
+    ``search_epochs``, the search takes 30% of the run. With successors, keep the temperature constant: at a low one,
+    they hardly leave the start.
 
     Source: Williams, "Simple Statistical Gradient-Following Algorithms", Machine Learning 1992; for patch orders,
     REOrder, https://arxiv.org/abs/2505.23751 (their z is our ``logits``, their G our temperature); leave-one-out
-    baseline, Kool et al., "Buy 4 REINFORCE Samples, Get a Baseline for Free!", 2019. What the other options stand for,
-    and their sources, is said where they are computed: ``ops/plackett_luce.py``, ``ops/successors.py`` and the files
-    with an underscore beside this one.
+    baseline, Kool et al., "Buy 4 REINFORCE Samples, Get a Baseline for Free!", 2019. The other options and their
+    sources are documented where they are computed: in ``ops/plackett_luce.py``, ``ops/successors.py`` and the files of
+    this folder that start with an underscore.
     """
 
     name = "reinforce"
@@ -74,8 +74,8 @@ class Reinforce(PhasedLearner):
         )
         proposals: Literal["samples", "swaps"] = Field(
             "samples",
-            description="independent orders; or one order, and the same with two patches exchanged, whose "
-            "probabilities are compared with each other alone",
+            description="independent orders; or one order and copies with two patches exchanged, whose "
+            "probabilities are compared only with each other",
         )
         baseline: Literal["leave-one-out", "ema", "none"] = Field(
             "leave-one-out",
@@ -84,18 +84,18 @@ class Reinforce(PhasedLearner):
         )
         ema_decay: Fraction = Field(0.99, description="share of the old running mean that a step keeps")
         normalize_advantage: bool = Field(
-            False, description="divide advantages by their root mean square, so that the scale of rewards plays no role"
+            False, description="divide advantages by their root mean square, so that their scale does not matter"
         )
         control_variate: Literal["none", "relax"] = Field(
-            "none", description="relax: a learned guess of the advantage takes variance out of the gradient"
+            "none", description="relax: a learned estimate of the advantage reduces the variance of the gradient"
         )
         reuse: Whole = Field(
-            0, ge=0, le=10_000, description="batches whose samples are used again, weighed by importance"
+            0, ge=0, le=10_000, description="batches whose samples are used again, weighted by importance"
         )
         ratio_limit: Positive = Field(2.0, ge=1, description="largest weight of a sample that is used again")
         entropy_bonus: Amount = Field(0.0, description="reward for each nat of entropy of the distribution")
         optimizer: Literal["adam", "sgd", "natural"] = Field(
-            "adam", description="optimiser of the logits; natural: steps along the natural gradient"
+            "adam", description="optimizer of the logits; natural: steps along the natural gradient"
         )
         lr: Positive = Field(0.01, description="its step size")
         max_kl: Positive = Field(
@@ -111,14 +111,14 @@ class Reinforce(PhasedLearner):
         )
 
         def unused(self) -> dict[str, str]:
-            """Options of the parts that were not chosen."""
+            """Options of parts that are not in use."""
             found = super().unused()
             if self.granularity == "image":
-                found["groups"] = "with granularity image, every image has an order of its own"
+                found["groups"] = "with granularity image, every image has its own order"
             if self.baseline != "ema":
                 found["ema_decay"] = f"the baseline is {self.baseline}, and has no running mean"
             if self.proposals == "swaps":
-                found |= dict.fromkeys(("baseline", "ema_decay"), "swaps are compared with each other alone")
+                found |= dict.fromkeys(("baseline", "ema_decay"), "swaps are compared only with each other")
             if not self.reuse:
                 found["ratio_limit"] = "no sample is used again"
             if self.optimizer != "natural":
@@ -157,7 +157,7 @@ class Reinforce(PhasedLearner):
 
 
 class ReinforcePolicy(Policy):
-    """Logits of a distribution over orders, and what is learned or remembered beside them."""
+    """Logits of a distribution over orders, and what is learned or remembered with them."""
 
     reward_mean: Float[Tensor, " task_pass"]
 
@@ -173,19 +173,19 @@ class ReinforcePolicy(Policy):
         self.surrogate = PositionSurrogate(start.num_slots) if options.control_variate == "relax" else None
         self.temperature = 0.0
         self.generator = torch.Generator()
-        self._drawn: Int[Tensor, "sample slot"] | None = None  # for the log alone
+        self._drawn: Int[Tensor, "sample slot"] | None = None  # only for the log
 
     def advance(self, progress: Progress) -> None:
-        """Phase, temperature and random stream of this step; repeats where orders are drawn."""
+        """Phase, temperature and random stream of this step; repeats if orders are drawn."""
         super().advance(progress)
         self.temperature = self.options.temperature.at(self.search_done) if self.phase == "search" else 0.0
         self.repeats = self.options.repeats if self.temperature > 0 else 1
         self._drawn = None
-        # Processes can average what they remember of their orders if these are the same.
+        # Processes can only average what they remember of their orders if these are the same.
         self.generator.manual_seed(progress.stream if self.memory is None else progress.shared_stream)
 
     def propose(self, sequence: PatchSequence, block: int = 0) -> Proposal:
-        """Drawn orders while searching; the best order before and after, and where the temperature is 0."""
+        """Drawn orders while searching; the best order before and after, and at temperature 0."""
         if self.temperature == 0:
             return Proposal(self.best_order(), block=block)
         batch = sequence.batch
@@ -202,13 +202,13 @@ class ReinforcePolicy(Policy):
         return Proposal(order, log_prob=log_prob, block=block)
 
     def loss(self, passes: Sequence[Pass], batch: Batch | None = None) -> Float[Tensor, ""]:
-        """What has the gradient of minus the expected reward, in the mean over samples and passes.
+        """A loss with the gradient of minus the expected reward, averaged over samples and passes.
 
         With swaps it is the reward expected among the drawn order and its neighbors, whose gradient is shorter.
         """
         if passes[0].proposals[0].log_prob is None or self.search_done < self.options.explore_share:
             return passes[0].reward.new_zeros(())
-        # A drawn order and its neighbors are compared with each other alone, not with those of another repeat.
+        # A drawn order and its neighbors are only compared with each other, not with those of another repeat.
         drawn = samples_by_pass(passes, 1 if self.options.proposals == "swaps" else self.repeats)
         advantages = [self._advantage(samples, which) for which, samples in enumerate(drawn)]
         losses = [self._loss_of(samples, advantage) for samples, advantage in zip(drawn, advantages, strict=True)]
@@ -225,12 +225,12 @@ class ReinforcePolicy(Policy):
         if self.surrogate is not None:
             return self._relaxed_loss(self.surrogate, samples.orders, self._scaled(advantage))
         if self.options.proposals == "swaps":
-            # Of the drawn order and its neighbors alone: the mean reward, if one of them were drawn.
+            # Only among the drawn order and its neighbors: the mean reward if one of them were drawn.
             return -(samples.log_prob.softmax(dim=0) * self._scaled(advantage)).sum()
         return -(self._scaled(advantage) * samples.log_prob).mean()
 
     def _advantage(self, samples: Samples, which: int) -> Float[Tensor, " sample"]:
-        """How much better than what it is compared with each sample of a pass was."""
+        """How much better each sample of a pass was than what it is compared with."""
         log_prob, groups = samples.log_prob.detach(), samples.groups
         # Relative to one of the rewards, so that equal rewards give advantages of exactly zero, without rounding.
         reward = samples.reward.to(log_prob.dtype)
@@ -249,17 +249,17 @@ class ReinforcePolicy(Policy):
                 return anchor + relative
 
     def _running_mean(self, which: int, mean: Float[Tensor, ""]) -> Float[Tensor, ""]:
-        """The running mean of a pass so far, which then moves toward the mean of this step."""
+        """The running mean of a pass so far; it then moves toward the mean of this step."""
         if which == len(self.reward_mean):
             self.reward_mean = torch.cat([self.reward_mean, self.reward_mean.new_full((1,), float("nan"))])
         mean, so_far = mean.to(self.reward_mean.dtype), self.reward_mean[which]
-        # Starts at the first mean: from zero, a reward that ignores the order would still move the policy.
+        # Starts at the first mean: starting at zero, a reward that ignores the order would still move the policy.
         baseline = torch.where(so_far.isnan(), mean, so_far)
         self.reward_mean[which] = baseline.lerp(mean, 1 - self.options.ema_decay)
         return baseline
 
     def reset_baselines(self) -> None:
-        """Forget the running mean, remembered samples, and the guess of the control variate."""
+        """Forget the running mean, remembered samples, and the estimate of the control variate."""
         self.reward_mean = torch.full_like(self.reward_mean, float("nan"))
         if self.memory is not None:
             self.memory.forget()
@@ -273,7 +273,7 @@ class ReinforcePolicy(Policy):
         return advantage / size.clamp(min=torch.finfo(size.dtype).tiny)
 
     def _remembered_loss(self, memory: SampleMemory) -> Float[Tensor, ""]:
-        """The loss of the remembered batches, added up."""
+        """The summed loss of the remembered batches."""
         log_prob, weight = memory.recall(self._distribution(self.temperature))
         return -(weight * self._scaled(memory.advantage) * log_prob).mean(dim=1).sum()
 
@@ -286,11 +286,11 @@ class ReinforcePolicy(Policy):
         return (distribution.scaled_logits * of_logits).sum() + (surrogate.worth * of_surrogate).sum()
 
     def _natural_loss(self, loss: Float[Tensor, ""], orders: Int[Tensor, "sample slot"]) -> Float[Tensor, ""]:
-        """A loss whose gradient is the natural gradient of another."""
+        """A loss whose gradient is the natural gradient of another loss."""
         temperature, options = self._density_temperature, self.options
         (gradient,) = torch.autograd.grad(loss, self.logits)
         scores = self._distribution(temperature).score(orders).detach()
-        # In units of the temperature and back: the distribution is one of logits divided by it.
+        # Into units of the temperature and back: the distribution is over logits divided by it.
         natural = natural_gradient(gradient * temperature, scores, options.damping, options.lr, options.max_kl)
         return (self.logits * natural * temperature).sum()
 
@@ -321,7 +321,7 @@ class ReinforcePolicy(Policy):
 
 
 def _dealt(of_passes: list[Tensor]) -> Tensor:
-    """Samples of several passes, one of each in turn."""
+    """Interleave the samples of several passes."""
     return torch.stack(of_passes, dim=1).flatten(0, 1)
 
 

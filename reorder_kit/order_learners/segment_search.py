@@ -1,4 +1,4 @@
-"""Segment search: move whole segments of an order to where the gradient of the loss would like to have them."""
+"""Segment search: move whole segments of an order to where the gradient of the loss favors them."""
 
 from __future__ import annotations
 
@@ -22,44 +22,43 @@ from reorder_kit.orders.soft_permutation import SoftPermutation
 
 
 class SegmentSearch(TrialLearner):
-    """Learn from the gradient which patches should be neighbours, and try moves that make them so.
+    """Learn from the gradient which patches should be neighbors, and try moves that join them.
 
-    Good fragments in the wrong places are a local optimum of an order: no swap of patches leaves it, nor does the
-    gradient of a soft permutation, which moves one patch at a time. Here, whole segments move. Which patches matter to
-    each other as neighbours is read from a *guide*, a running mean of minus the gradient with respect to the
-    permutation matrix: in the slots beside patch ``p``, the share of patch ``q`` that the loss would like to have more
-    of. Random orders, at first, let every pair meet. Candidates are moves that join such a pair, and have to prove
-    themselves on images.
+    Good fragments in the wrong places are a local optimum of an order: swapping patches does not escape it, nor does
+    the gradient of a soft permutation, which moves one patch at a time. Here, whole segments move. A *guide* tells
+    which patches should be neighbors: a running mean of minus the gradient with respect to the permutation matrix. In
+    the slots next to patch ``p``, it says for each patch ``q`` whether the loss favors more of it. At first, random
+    orders let every pair meet. Candidates are moves that join such a pair, and are tried on images.
 
     A gradient is a slope at patches that occur, and between them a network may bend the other way. On
-    ``planted-chain``, where a pixel is 1 or -1, the guide comes to tell hidden neighbours from other pairs, but in five
-    of eight runs it took them for those that the loss would like least. So half of the candidates believe the guide,
-    and half the opposite. Where ``search_epochs`` is not given, half of the run is searched.
+    ``planted-chain``, where a pixel is 1 or -1, the guide learns to tell hidden neighbors from other pairs, but in five
+    of eight runs it ranked them as the pairs that the loss favors least. So half of the candidates follow the guide,
+    and half the opposite. Without ``search_epochs``, the search takes half of the run.
 
-    Source: this project. The moves are those of local search for the travelling salesman: Croes, "A Method for Solving
-    Traveling-Salesman Problems", 1958 (2-opt), and Or, 1976 (Or-opt).
+    Source: this project. The moves are those of local search for the traveling salesman problem: Croes, "A Method for
+    Solving Traveling-Salesman Problems", 1958 (2-opt), and Or, 1976 (Or-opt).
     """
 
     name = "segment-search"
 
     class Options(TrialOptions):
         guide_steps: Count | None = Field(
-            None, description="steps that the guide averages over; null: 12.5 times the root of the patches"
+            None, description="steps that the guide averages over; null: 12.5 times the root of the number of patches"
         )
 
     options: Options
 
     def build_policy(self, context: LearnerContext) -> SegmentSearchPolicy:
-        """The policy, which begins with the starting order and knows of no pair."""
+        """The policy, which begins with the starting order and an empty guide."""
         return SegmentSearchPolicy(self.options, context.start)
 
 
 class SegmentSearchPolicy(TrialPolicy):
     """The best order, and the guide.
 
-    The guide is a parameter that stands in the permutation matrix with its gradient, but not with its value. Gradient
+    The guide is a parameter that enters the permutation matrix with its gradient, but not with its value. Gradient
     descent with a weight decay of one makes it a running mean of minus that gradient; so processes average it, and a
-    resumed run goes on with it, as with any other parameter.
+    resumed run continues with it, like any other parameter.
     """
 
     def __init__(self, options: SegmentSearch.Options, start: Order) -> None:
@@ -68,9 +67,9 @@ class SegmentSearchPolicy(TrialPolicy):
         self.guide = nn.Parameter(torch.zeros(len(self.indices), len(self.indices)))
 
     def propose(self, sequence: PatchSequence, block: int = 0) -> Proposal:
-        """While searching the best order, or a random one at first, exactly and with a gradient; else the best order.
+        """While searching, the best order (at first a random one), exact and with a gradient; else the best order.
 
-        All images of a batch have one order: the gradient is that of one matrix.
+        All images of a batch share one order: the gradient is that of one matrix.
         """
         if self.phase != "search":
             return Proposal(self.best_order(), block=block)
@@ -94,18 +93,18 @@ class SegmentSearchPolicy(TrialPolicy):
             self.try_candidates(evaluate, torch.tensor([guides[which].draw(generator) for which in followed]))
 
     def attraction(self) -> Float[Tensor, "patch patch"]:
-        """How much the loss would like to have two patches side by side; symmetric, on the CPU.
+        """How strongly the loss favors two patches side by side; symmetric, on the CPU.
 
-        What a slot would gain from any patch, as from the bias of the embedding, says nothing about pairs.
+        What a slot would gain from any patch, such as from the embedding's bias, says nothing about pairs.
         """
-        # A guide that is no number any more makes moves at random; the training loop reports the loss.
+        # A guide that is NaN or infinite makes moves at random; the training loop reports the loss.
         guide = self.guide.detach().double().cpu().nan_to_num(0.0, 0.0, 0.0)
         guide = guide - guide.mean(dim=1, keepdim=True)
         return (guide + guide.T).fill_diagonal_(0.0)
 
 
 def neighbour_sum(rows: Float[Tensor, "slot patch"]) -> Float[Tensor, "slot patch"]:
-    """For each slot the sum of the rows of the slots beside it."""
+    """For each slot, the sum of the rows of the neighboring slots."""
     return F.pad(rows[:-1], (0, 0, 1, 0)) + F.pad(rows[1:], (0, 0, 0, 1))
 
 

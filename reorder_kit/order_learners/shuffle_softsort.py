@@ -1,4 +1,4 @@
-"""ShuffleSoftSort: SoftSort in rounds, each along another shuffled line of the slots."""
+"""ShuffleSoftSort: SoftSort in rounds, each along a newly shuffled line of the slots."""
 
 from __future__ import annotations
 
@@ -20,33 +20,33 @@ from reorder_kit.orders.sequence import PatchSequence
 
 
 class LineTemperature(SlotTemperature):
-    """Some places at first; lower than for learners that keep one line, since the next line has other neighbours."""
+    """A few places at first; lower than for learners that keep one line, because the next line has other neighbors."""
 
     initial: Amount = Field(3.0, description="temperature at the start of the search, places on the line")
-    peak: Amount = Field(3.0, description="highest temperature of triangular and plateau; the one of constant")
+    peak: Amount = Field(3.0, description="highest temperature of triangular and plateau, or the constant one")
     final: Amount = Field(0.3, description="temperature at the end of the search, places on the line")
 
 
 class ShuffleSoftSort(SoftOrderLearner):
     """Improve the order in rounds of a few steps, each by SoftSort along a shuffled line of the slots.
 
-    A round shuffles the slots onto a line, starts with scores that fall along it by one a place, and learns them for a
-    few steps, so that what stands in neighbouring places, mostly far apart in the sequence, can change places. At its
-    end the order that the scores sort to is taken over, and the next round goes on from there with another line: the
-    order is not trapped by what its neighbours are. Where ``search_epochs`` is not given, half of the run is searched.
+    A round shuffles the slots onto a line, starts with scores that fall along it by one per place, and learns them for
+    a few steps, so that patches in neighboring places, mostly far apart in the sequence, can trade places. At its end
+    the order that the scores sort to is kept, and the next round continues from it with another line, so the order is
+    not trapped by its current neighbors. Without ``search_epochs``, the search takes half of the run.
 
     Source: Barthel, Barthel and Eisert, "Permutation Learning with Only N Parameters: From SoftSort to Self-Organizing
     Gaussians", EUSIPCO 2025, https://arxiv.org/abs/2503.13051 (their w is our ``scores``, their I our ``round_steps``,
-    their tau our temperature). Theirs are thousands of rounds of 4 steps, at temperatures from 1 to 0.1 and a step size
+    their tau our temperature). They use thousands of rounds of 4 steps, at temperatures from 1 to 0.1 and a step size
     of 0.3; with the noise of batches, fewer and longer rounds of smaller steps found better orders here. They raise the
-    temperature within every round, from a fifth, and begin each with a new optimiser; here, the temperature is that of
-    the search, and Adam's moments carry over.
+    temperature within every round, starting at a fifth, and begin each with a new optimizer; here, the temperature is
+    that of the search, and Adam's moments carry over.
     """
 
     name = "shuffle-softsort"
 
     class Options(ScoreOptions):
-        round_steps: Count = Field(40, description="optimiser steps along one line")
+        round_steps: Count = Field(40, description="optimizer steps along one line")
         temperature: LineTemperature = Field(
             LineTemperature(), description="in places on the line: at 1 a slot mixes mostly what is one place away"
         )
@@ -54,12 +54,12 @@ class ShuffleSoftSort(SoftOrderLearner):
     options: Options
 
     def build_policy(self, context: LearnerContext) -> ShuffleSoftSortPolicy:
-        """The policy; it stands in the starting order."""
+        """The policy, which begins with the starting order."""
         return ShuffleSoftSortPolicy(self.options, context.start)
 
 
 class ShuffleSoftSortPolicy(ScorePolicy):
-    """The order that was taken over last, the line of this round, and a score for each place on it."""
+    """The order kept from the last round, the line of this round, and a score for each place on it."""
 
     standing: Int[Tensor, " slot"]
     line: Int[Tensor, " place"]
@@ -85,12 +85,12 @@ class ShuffleSoftSortPolicy(ScorePolicy):
         self.scores.copy_(torch.arange(len(self.line) - 1, -1, -1))
 
     def _sorted(self) -> Int[Tensor, " slot"]:
-        """The order that the scores sort to: what stands in a place of the line goes to another place of it."""
+        """The order that the scores sort to: patches move between places of the line."""
         moved = self.line[order_of_scores(self.scores)]
         return self.standing.scatter(0, self.line, self.standing[moved])
 
     def relax(self, scores: Float[Tensor, " patch"], temperature: float) -> Float[Tensor, "slot patch"]:
-        """How slots mix along the line, and which patches stand in them."""
+        """How slots mix along the line, and which patches they hold."""
         return shuffle_softsort(scores, self.line, temperature).index_select(-1, self.standing.argsort())
 
     def best_order(self, sequence: PatchSequence | None = None, block: int = 0) -> Order:

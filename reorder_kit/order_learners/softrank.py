@@ -19,13 +19,13 @@ from reorder_kit.orders.order import Order
 class SoftRank(SoftOrderLearner):
     """Learn one score for each patch by gradient descent through soft ranks.
 
-    While searching, each slot holds a mixture of the patches whose soft ranks are near it. A gap between scores counts
-    up to the strength only, so that slots stay filled however unevenly the scores have drifted. Ranks and mixtures
-    sharpen together, with the temperature. Where ``search_epochs`` is not given, half of the run is searched.
+    While searching, each slot holds a mixture of the patches whose soft ranks are near it. A gap between scores only
+    counts up to the strength, so that slots stay filled even if scores drift apart unevenly. Ranks and mixtures sharpen
+    together with the temperature. Without ``search_epochs``, the search takes half of the run.
 
     Source: Blondel et al., "Fast Differentiable Sorting and Ranking", ICML 2020, https://arxiv.org/abs/2002.08871
     (their theta is our ``scores``, their epsilon our ``strength`` times the temperature). They stop at ranks; the
-    softmax that makes a matrix of them is ours.
+    softmax that turns them into a matrix is ours.
     """
 
     name = "softrank"
@@ -33,7 +33,7 @@ class SoftRank(SoftOrderLearner):
     class Options(ScoreOptions):
         strength: Positive = Field(
             0.75,
-            description="regularisation of the ranks, in temperatures: patches whose scores are farther apart keep "
+            description="regularization of the ranks, in temperatures: patches whose scores are farther apart keep "
             "hard ranks and a gradient of zero; far above the temperature, all ranks crowd in the middle",
         )
 

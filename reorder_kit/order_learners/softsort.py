@@ -15,12 +15,12 @@ from reorder_kit.order_learners._soft_policy import SoftOrderLearner
 class SoftSort(SoftOrderLearner):
     """Learn one score for each patch by gradient descent through a softly sorted permutation matrix.
 
-    While searching, each slot holds a mixture of the patches whose scores are near; the temperature makes it sharper
-    until, in the last phase, the hard order is used and the model gets used to it. Where ``search_epochs`` is not
-    given, half of the run is searched.
+    While searching, each slot holds a mixture of the patches whose scores are near; the falling temperature makes it
+    sharper until, in the last phase, the hard order is used and the model adapts to it. Without ``search_epochs``, the
+    search takes half of the run.
 
     Source: Prillo and Eisenschlos, "SoftSort", ICML 2020, https://arxiv.org/abs/2006.16038 (their s is our ``scores``,
-    their tau our temperature times the mean distance of neighbouring scores).
+    their tau our temperature times the mean distance of neighboring scores).
     """
 
     name = "softsort"

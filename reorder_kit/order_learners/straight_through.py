@@ -29,9 +29,9 @@ class StraightThrough(PhasedLearner):
     """Draw an order from a Plackett-Luce distribution, and learn as if its perturbed scores had been sorted softly.
 
     Scores divided by the temperature, plus Gumbel noise, are sorted: hard in the forward pass, so that slots never mix,
-    and by SoftSort in the backward pass, where a score feels the patches that came close to its own in this draw. The
-    gradient is biased, has little variance and needs no reward. Where ``search_epochs`` is not given, half of the run
-    is searched.
+    and by SoftSort in the backward pass, where a score is affected by the patches whose scores came close to it in this
+    draw. The gradient is biased, has little variance and needs no reward. Without ``search_epochs``, the search takes
+    half of the run.
 
     Source: straight-through estimators, Bengio et al., https://arxiv.org/abs/1308.3432, and Jang et al., ICLR 2017,
     https://arxiv.org/abs/1611.01144; over perturbed scores of orders, Grover et al., "Stochastic Optimization of
@@ -78,7 +78,7 @@ class StraightThroughPolicy(Policy):
         self.scores = nn.Parameter(scores_of_order(start.indices, first=float(start.num_slots - 1), last=0.0))
         self.temperature = 0.0
         self.generator = torch.Generator()
-        self._drawn: Int[Tensor, "*batch slot"] | None = None  # for the log alone
+        self._drawn: Int[Tensor, "*batch slot"] | None = None  # only for the log
 
     def advance(self, progress: Progress) -> None:
         """Phase, temperature and random stream of this step."""
@@ -88,7 +88,7 @@ class StraightThroughPolicy(Policy):
         self.generator.manual_seed(progress.stream)
 
     def propose(self, sequence: PatchSequence, block: int = 0) -> Proposal:
-        """Drawn orders while searching; the best order before and after, and where the temperature is 0."""
+        """Drawn orders while searching; the best order before and after, and at temperature 0."""
         if self.temperature == 0:
             return Proposal(self.best_order(), block=block)
         shape = (sequence.batch, len(self.scores)) if self.options.granularity == "image" else (len(self.scores),)

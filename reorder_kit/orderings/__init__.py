@@ -1,1 +1,1 @@
-"""Fixed rules that give an order for a grid: one a file, each file a plugin module."""
+"""Fixed rules that give an order for a grid: one per file; each file is a plugin module."""

@@ -1,4 +1,4 @@
-"""Boustrophedon order: as the ox ploughs."""
+"""Boustrophedon order: as the ox plows."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from reorder_kit.interfaces import Ordering
 
 
 class Boustrophedon(Ordering):
-    """Rows from the top to the bottom, the first from left to right, every second one from right to left.
+    """Rows from top to bottom, the first from left to right, every second one from right to left.
 
-    Every step goes to a neighbour.
+    Every step goes to a neighbor.
     """
 
     name = "boustrophedon"
 
     def cells(self, height: int, width: int) -> Iterator[tuple[int, int]]:
-        """Row after row, turning round at each end."""
+        """Row after row, turning around at each end."""
         for row in range(height):
             columns = range(width) if row % 2 == 0 else reversed(range(width))
             yield from ((row, column) for column in columns)

@@ -9,7 +9,7 @@ from reorder_kit.interfaces import Ordering
 
 
 class Column(Ordering):
-    """Columns from left to right, each from the top to the bottom."""
+    """Columns from left to right, each from top to bottom."""
 
     name = "column"
 

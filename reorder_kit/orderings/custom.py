@@ -17,11 +17,11 @@ from reorder_kit.orders.order_file import OrderFile
 class Custom(Ordering):
     """The order in a JSON file, as ``show-order --json`` and ``export-order`` write it.
 
-    The file must hold an order of the very grid that is asked for: patches are numbered by grid, so an order of another
-    grid would mean other patches. With ``transpose`` that is the transposed grid. A ``.npy`` file holds patch numbers
-    alone, so only how many they are is checked. The order may leave patches out; then no model sees these, and only a
-    learner that says so can start from it. Of a run whose order depends on the image, the file holds the consensus
-    order.
+    The file must hold an order for exactly the requested grid: patches are numbered by grid, so an order for another
+    grid would mean other patches. With ``transpose`` that is the transposed grid. A ``.npy`` file holds only patch
+    numbers, so only their count is checked. The order may leave patches out; then no model sees these, and only a
+    learner that declares support for this can start from it. For a run whose order depends on the image, the file holds
+    the consensus order.
     """
 
     name = "custom"

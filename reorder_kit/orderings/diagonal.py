@@ -7,7 +7,7 @@ from reorder_kit.interfaces import Ordering
 
 
 class Diagonal(Ordering):
-    """Anti-diagonals ``row + column = 0, 1, ...``, each from the top right to the bottom left."""
+    """Anti-diagonals ``row + column = 0, 1, ...``, each from top right to bottom left."""
 
     name = "diagonal"
 

@@ -12,11 +12,11 @@ Cell = tuple[int, int]
 
 
 class Hilbert(Ordering):
-    """The generalised Hilbert curve, from the top-left corner along the longer side.
+    """The generalized Hilbert curve, from the top-left corner along the longer side.
 
-    It ends at the other end of that side, and every step goes to a neighbour. Where the longer side is odd and the
-    shorter one even, no walk does both: there one step is diagonal, or, if the shorter side is 2, the walk ends one
-    cell below (or beside) that corner. On squares whose side is a power of two it is Hilbert's own curve (1891).
+    It ends at the other end of that side, and every step goes to a neighbor. If the longer side is odd and the shorter
+    one even, no walk does both: one step is diagonal, or, if the shorter side is 2, the walk ends one cell below (or
+    beside) that corner. On squares whose side is a power of two it is Hilbert's own curve (1891).
 
     Source: J. Červený, "gilbert", https://github.com/jakubcerveny/gilbert.
     """
@@ -24,7 +24,7 @@ class Hilbert(Ordering):
     name = "hilbert"
 
     def cells(self, height: int, width: int) -> Iterator[Cell]:
-        """Blocks of neighbours, each walked as the whole is."""
+        """Blocks of neighbors, each walked like the whole."""
         rows, columns = _Side(1, 0, height), _Side(0, 1, width)
         return _curve((0, 0), columns, rows) if width >= height else _curve((0, 0), rows, columns)
 
@@ -65,7 +65,7 @@ def _curve_in_two(corner: Cell, along: _Side, across: _Side) -> Iterator[Cell]:
 
 
 def _curve_in_three(corner: Cell, along: _Side, across: _Side) -> Iterator[Cell]:
-    """A block near a square: away from the side ``along`` in its first half, along the far side, back in its second."""
+    """A nearly square block: away from the side ``along`` in its first half, along the far side, back in its second."""
     half, half_along = _even_half(across.length), along.length // 2
     far_end = along.step(corner, along.length - 1)
     yield from _curve(corner, across.first(half), along.first(half_along))
@@ -74,7 +74,7 @@ def _curve_in_three(corner: Cell, along: _Side, across: _Side) -> Iterator[Cell]
 
 
 def _even_half(length: int) -> int:
-    """Half a side, made even where there is room: a block of even length needs no diagonal step."""
+    """Half a side, made even if possible: a block of even length needs no diagonal step."""
     half = length // 2
     return half + 1 if half % 2 and length > 2 else half
 

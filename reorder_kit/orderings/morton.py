@@ -9,8 +9,8 @@ from reorder_kit.interfaces import Ordering
 class Morton(Ordering):
     """Z-order: cells sorted by the interleaved bits of row and column (G. M. Morton, IBM, 1966).
 
-    Of each pair of bits the column's is the lower, so the first step goes right and the second down and left. On sides
-    that are no power of two, the curve of the next larger power is followed and cells outside the grid are skipped.
+    The column's bit is the lower of each pair, so the first step goes right and the second down and left. If a side is
+    not a power of two, the curve of the next larger power is followed and cells outside the grid are skipped.
     """
 
     name = "morton"
@@ -22,7 +22,7 @@ class Morton(Ordering):
 
 
 def _spread(number: int) -> int:
-    """The bits of a number with a zero between neighbours: its binary digits, read in base four."""
+    """The bits of a number with a zero between neighbors: its binary digits, read in base four."""
     return int(f"{number:b}", base=4)
 
 

@@ -18,8 +18,8 @@ class Raced(Ordering):
     """The order that won a race: ``order.start: {race: FOLDER}``.
 
     ``reorder-kit race`` judges orders by short trainings from scratch, and leaves the best one in its folder. The race
-    has to be over, and must have raced on the very grid that is asked for; with ``transpose`` that is the transposed
-    one. Where the race was about partial orders, the winner leaves patches out.
+    must be over, and must have used exactly the requested grid; with ``transpose`` that is the transposed one. If the
+    race was about partial orders, the winner leaves patches out.
     """
 
     name = "raced"
@@ -55,10 +55,10 @@ class Raced(Ordering):
         result, order = folder / "race.json", folder / "order.json"
         if not folder.is_dir():
             raise ReorderKitError(
-                f"{folder}: there is no such folder of a race", "if the race was moved, say where it is now"
+                f"{folder}: there is no such race folder", "if the race was moved, give its new folder"
             )
         if not (folder / "setup.json").exists():
-            raise ReorderKitError(f"{folder}: is no folder of a race", "give that of reorder-kit race")
+            raise ReorderKitError(f"{folder}: is not a race folder", "give the folder of a reorder-kit race")
         if not result.exists():
             raise ReorderKitError(
                 f"{folder}: the race is not over", "run the same reorder-kit race command again to resume"

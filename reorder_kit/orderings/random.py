@@ -15,9 +15,9 @@ from reorder_kit.orders.grid import Grid
 
 
 class Random(Ordering):
-    """All patches of all frames, shuffled: the same for the same seed and grid, with every version of Python.
+    """All patches of all frames, shuffled: the same for the same seed and grid, in every version of Python.
 
-    Patches are sorted by random keys, since of Python's generator only ``random()`` is promised never to change
+    Patches are sorted by random keys, because only ``random()`` of Python's generator is guaranteed never to change
     (https://docs.python.org/3/library/random.html#notes-on-reproducibility).
     """
 

@@ -9,7 +9,7 @@ from reorder_kit.interfaces import Ordering
 
 
 class Row(Ordering):
-    """Rows from the top to the bottom, each from left to right: the raster scan that vision models use by default."""
+    """Rows from top to bottom, each from left to right: the raster scan that vision models use by default."""
 
     name = "row"
 

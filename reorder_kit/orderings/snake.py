@@ -16,7 +16,7 @@ class Snake(Ordering):
     name = "snake"
 
     def cells(self, height: int, width: int) -> list[tuple[int, int]]:
-        """Anti-diagonal after anti-diagonal, turning round at each end."""
+        """Anti-diagonal after anti-diagonal, turning around at each end."""
         raster = ((row, column) for row in range(height) for column in range(width))
         return sorted(raster, key=_place)
 

@@ -9,12 +9,12 @@ from reorder_kit.interfaces import Ordering
 
 
 class Spiral(Ordering):
-    """Clockwise from the top-left corner inwards; it ends in the middle. Every step goes to a neighbour."""
+    """Clockwise from the top-left corner inward, ending in the middle. Every step goes to a neighbor."""
 
     name = "spiral"
 
     def cells(self, height: int, width: int) -> Iterator[tuple[int, int]]:
-        """Straight on, turning right at the border and at cells that were visited."""
+        """Straight ahead, turning right at the border and at visited cells."""
         unvisited = {(row, column) for row in range(height) for column in range(width)}
         row, column = 0, 0
         down, right = 0, 1

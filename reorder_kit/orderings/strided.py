@@ -9,10 +9,10 @@ from reorder_kit.interfaces import Ordering
 class Strided(Ordering):
     """Every prefix is spread evenly: the first quarter is every second row and column, the first half a checkerboard.
 
-    Of every 2x2 block the sequence takes the top left cell, then the bottom right, top right and bottom left ones; and
-    each quarter is ordered in the same way, from the coarsest grid to the finest. This is the threshold matrix of
-    ordered dithering (B. E. Bayer, ICC 1973). On sides that are no power of two, the matrix of the next larger power
-    is followed and cells outside the grid are skipped.
+    In every 2x2 block the sequence takes the top left cell, then the bottom right, top right and bottom left ones; each
+    quarter is ordered in the same way, from the coarsest grid to the finest. This is the threshold matrix of ordered
+    dithering (B. E. Bayer, ICC 1973). If a side is not a power of two, the matrix of the next larger power is followed
+    and cells outside the grid are skipped.
     """
 
     name = "strided"

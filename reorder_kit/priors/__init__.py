@@ -1,1 +1,1 @@
-"""Priors that come with reorder-kit, one a file."""
+"""Priors that come with reorder-kit, one per file."""

@@ -1,4 +1,4 @@
-"""What priors have in common that ask how small a sequence can be written."""
+"""Shared parts of priors that measure how well a sequence compresses."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from reorder_kit.priors._tokens import TokenOptions
 
 
 class CompressionPrior(ScoringPrior):
-    """Scores an order by the share of their size that its sequences save, in percent.
+    """Scores an order by how much smaller its sequences become, in percent.
 
-    The whole size is that of tokens written with ``log2(vocabulary)`` bits each, pairs with twice that. Where there is
-    nothing to write, nothing is saved. With ``prefer: least`` the score is minus that.
+    The full size is that of tokens written with ``log2(vocabulary)`` bits each, or pairs with twice that. An empty
+    sequence saves nothing. With ``prefer: least`` the score is minus that.
     """
 
     Options = TokenOptions
@@ -33,14 +33,14 @@ class CompressionPrior(ScoringPrior):
 
     @property
     def vocabulary(self) -> int:
-        """Tokens, or pairs of them."""
+        """The number of tokens, or of pairs of them."""
         return int(self.tokenizer.vocabulary**self.options.stretch)
 
     @abstractmethod
     def bits_per_token(
         self, batches: Iterable[Float[Tensor, "image patch pixel"]], orders: Mapping[str, Order]
     ) -> dict[str, Float[Tensor, " image"]]:
-        """The mean bits that a token, or pair, of each image takes; NaN if it has none."""
+        """The mean bits per token, or pair, of each image; NaN if it has none."""
 
     def score(self, patches: Float[Tensor, "image patch pixel"], orders: Mapping[str, Order]) -> dict[str, float]:
         """The mean over images."""
@@ -49,7 +49,7 @@ class CompressionPrior(ScoringPrior):
     def score_per_image(
         self, batches: Iterable[Float[Tensor, "image patch pixel"]], orders: Mapping[str, Order]
     ) -> dict[str, Float[Tensor, " image"]]:
-        """The percentage saved of each image."""
+        """The percentage saved for each image."""
         whole = math.log2(self.vocabulary)
         sign = 1 if self.options.prefer == "most" else -1
         return {

@@ -1,4 +1,4 @@
-"""The sequences that orders make of tokens."""
+"""The sequences that orders make from tokens."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from reorder_kit.orders.order import Order
 
 
 class TokenOptions(ComponentOptions):
-    """What priors that compress share."""
+    """Options of all priors that compress."""
 
     tokens: Literal["unigram", "bigram"] = Field(
         "unigram", description="unigram: tokens one by one; bigram: overlapping pairs of them, from slot to slot"
@@ -27,17 +27,17 @@ class TokenOptions(ComponentOptions):
 
     @property
     def stretch(self) -> int:
-        """Consecutive slots that make a number of the sequence."""
+        """The number of consecutive slots that make one number of the sequence."""
         return 1 if self.tokens == "unigram" else 2
 
 
 def ordered_tokens(
     batches: Iterable[Float[Tensor, "image patch pixel"]], orders: Iterable[Order], tokenizer: Tokenizer
 ) -> Iterator[Iterator[Int[Tensor, "image slot token"]]]:
-    """For each batch of images its tokens in every order, one order at a time; they are numbered once.
+    """For each batch of images, its tokens in every order, one order at a time; images are tokenized once.
 
     Raises:
-        ComponentError: if the tokenizer gives tokens that it says there are not, or not for every patch.
+        ComponentError: if the tokenizer gives tokens outside its vocabulary, or not for every patch.
     """
     chosen = list(orders)
     for patches in batches:
@@ -51,7 +51,7 @@ def checked_tokens(
     """The tokens of some images.
 
     Raises:
-        ComponentError: if they are not whole numbers of the vocabulary, as many for each patch.
+        ComponentError: if they are not integers within the vocabulary, equally many for each patch.
     """
     tokens: Any = tokenizer.tokens(patches)
     kind, name, vocabulary = tokenizer.kind.name, tokenizer.name, tokenizer.vocabulary
@@ -75,7 +75,7 @@ def checked_tokens(
 def overlapping(
     tokens: Int[Tensor, "image slot token"], length: int, vocabulary: int
 ) -> Int[Tensor, "image stretch token"]:
-    """Number each stretch of consecutive slots by the tokens in one place of their patches, the last counting ones.
+    """Number each stretch of consecutive slots by the tokens in one place of their patches, the last as the ones digit.
 
     >>> import torch
     >>> overlapping(torch.tensor([[[0], [1], [2]]]), 2, vocabulary=10).flatten().tolist()

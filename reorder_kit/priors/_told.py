@@ -1,4 +1,4 @@
-"""What priors share that rank patches by what they tell."""
+"""Shared parts of priors that rank patches by what they tell about the target."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from reorder_kit.interfaces.numbers import Whole
 
 
 class ToldOptions(RankingOptions):
-    """Which images are looked at."""
+    """Which images are used."""
 
     images: Whole = Field(
-        2000, ge=2, le=1_000_000_000, description="training images to look at, chosen at random by the run's seed"
+        2000, ge=2, le=1_000_000_000, description="training images to use, chosen at random by the run's seed"
     )
     views: Whole = Field(
         1,
         ge=0,
         le=10_000,
-        description="further versions of each under the training transform; none where nothing in it is random",
+        description="further versions of each under the training transform; none if nothing in it is random",
     )
 
     def rows(self, context: PriorContext) -> ToldRows:

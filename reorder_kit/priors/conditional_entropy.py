@@ -1,4 +1,4 @@
-"""Conditional entropy: how well the patch before tells the next one, pixel by pixel."""
+"""Conditional entropy: how well the previous patch predicts the next one, pixel by pixel."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ from reorder_kit.priors._compression import CompressionPrior
 from reorder_kit.priors._tokens import TokenOptions, ordered_tokens, overlapping
 
 MAX_COUNTS = 2**21
-"""Of a table; there is one for each order."""
+"""The largest size of a table; there is one for each order."""
 
 
 class ConditionalEntropy(CompressionPrior):
-    """What knowing the patch before saves, in percent: from H(x_t | x_(t-1)) of tokens, counted over all images.
+    """What knowing the previous patch saves, in percent: from H(x_t | x_(t-1)) of tokens, counted over all images.
 
     A tokenizer gives each patch tokens: one for each pixel, if none is named. x_t is a token of the patch in slot t,
-    x_(t-1) the one in the same place of the patch in the slot before. With ``tokens: bigram``, x_t is the pair of those
-    in slots t and t + 1; as pairs overlap, H is the entropy of a token, given two. H is that of the counted
-    frequencies, in bits; saved is ``1 - H / log2(vocabulary)``, where pairs have the squared vocabulary of tokens.
-    Padding counts, too.
+    x_(t-1) the one in the same place of the patch in the previous slot. With ``tokens: bigram``, x_t is the pair of
+    those in slots t and t + 1; because pairs overlap, H is the entropy of a token given two. H is computed from the
+    counted frequencies, in bits; the saving is ``1 - H / log2(vocabulary)``, where pairs have the squared vocabulary of
+    tokens. Padding also counts.
 
-    An image's own figure is what it takes to write it with the frequencies of all images. Their mean is H; intervals
-    over images take the frequencies as given. Images are looked at twice, and no more than a batch of them is kept.
+    The figure of one image is the cost of writing it with the frequencies of all images. The mean of these is H;
+    intervals over images take the frequencies as given. Images are read twice, and at most one batch of them is kept.
     Frequencies counted on the images they score are too good: the fewer images there are for the possible pairs, or
-    triples, of tokens, the more seems to be saved, in any order. Then only the ranking counts.
+    triples, of tokens, the larger the apparent saving, in any order. Then only the ranking is meaningful.
 
-    It is the least that a coder can reach that looks one slot back at the same place, and a check on ``lzma``, whose
-    matches go further. Source: C. E. Shannon, "A Mathematical Theory of Communication", 1948,
+    This is the limit for a coder that looks one slot back at the same place, and a check on ``lzma``, whose matches
+    reach further. Source: C. E. Shannon, "A Mathematical Theory of Communication", 1948,
     https://doi.org/10.1002/j.1538-7305.1948.tb01338.x, section 6: H_x(y).
     """
 
@@ -55,7 +55,7 @@ class ConditionalEntropy(CompressionPrior):
     def bits_per_token(
         self, batches: Iterable[Float[Tensor, "image patch pixel"]], orders: Mapping[str, Order]
     ) -> dict[str, Float[Tensor, " image"]]:
-        """Minus the mean binary logarithm of the frequency of a token after those before it."""
+        """Minus the mean binary logarithm of the frequency of a token given those before it."""
         length, vocabulary = self.length, self.tokenizer.vocabulary
         counts = [torch.zeros(vocabulary**length, dtype=torch.int64) for _ in orders]
         for ordered in ordered_tokens(batches, orders.values(), self.tokenizer):
@@ -71,7 +71,7 @@ class ConditionalEntropy(CompressionPrior):
 
 
 def _bits(counts: Int[Tensor, " stretch"], vocabulary: int) -> Float[Tensor, " stretch"]:
-    """What the last token of every stretch takes after the others; without meaning where it was never seen."""
+    """The cost of the last token of every stretch given the others; meaningless for stretches that were never seen."""
     by_context = counts.double().view(-1, vocabulary)
     return -(by_context / by_context.sum(dim=1, keepdim=True)).log2().flatten()
 

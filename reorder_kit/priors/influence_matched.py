@@ -1,4 +1,4 @@
-"""Influence-matched: any ranking of patches, put where the model looks."""
+"""Influence-matched: any ranking of patches, placed where the model looks."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from reorder_kit.interfaces import Ordering, Part, PatchRanking, Prior, PriorCon
 
 
 class InfluenceMatched(RankingPrior):
-    """Takes an ordering for a ranking of patches, and puts its first patch in the most influential slot, and so on.
+    """Takes an ordering as a ranking of patches, and puts its first patch in the most influential slot, and so on.
 
-    With ``ranking: {name: custom, file: FILE}`` it takes any ranking, such as that of another tool. By default it puts
-    the middle of the image where the model looks. A new ranking in Python derives from ``RankingPrior``.
+    With ``ranking: {name: custom, file: FILE}`` it takes any ranking, such as one from another tool. By default it puts
+    the middle of the image where the model looks. To write a ranking in Python, derive from ``RankingPrior``.
     """
 
     name = "influence-matched"

@@ -1,4 +1,4 @@
-"""Informed: which patch adds most to what is already known of the target, and where does the model look?"""
+"""Informed: which patch adds most to what is already known about the target, and where does the model look?"""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from reorder_kit.priors._told import ToldOptions
 class Informed(RankingPrior):
     """Ranks patches by what each adds about the target to those ranked before it.
 
-    A ridge regression tells the target from whitened principal components of each patch and their squares. Patches are
-    chosen one by one, each so that the squared error falls most in images that the regression was not fitted to. The
-    target is the class or the classes of an image, also those of boxes and masks; without any, it is the image itself.
-    The most informative patch starts in the slot with the most influence on the loss of untrained models, and so on.
+    A ridge regression predicts the target from whitened principal components of each patch and their squares. Patches
+    are chosen one by one, each so that the squared error on held-out images falls most. The target is the class or
+    classes of an image, including those of boxes and masks; without any, it is the image itself. The most informative
+    patch starts in the slot with the most influence on the loss of untrained models, and so on.
 
-    Only training images are looked at, under the recipe's training transforms. A regression on a few components knows
+    Only training images are used, under the recipe's training transforms. A regression on a few components captures
     shapes and colors, not textures: compare the start with fixed ones before you trust it.
 
     Source: forward selection, Miller, "Selection of Subsets of Regression Variables", 1984,
@@ -31,12 +31,12 @@ class Informed(RankingPrior):
     name = "informed"
 
     class Options(ToldOptions):
-        """What is made best."""
+        """What to optimize."""
 
         criterion: Criterion = Field(
             "squared-error",
-            description="what each choice makes best in held-out images: the squared error, or how many classes are "
-            "told right, for images of one class each",
+            description="what each choice optimizes on held-out images: the squared error or, for images of one class "
+            "each, how many classes are predicted correctly",
         )
 
     options: Options
@@ -50,8 +50,8 @@ class Informed(RankingPrior):
         rows, criterion = self.options.rows(context), self.options.criterion
         if criterion == "accuracy" and rows.frequency is None:
             raise ReorderKitError(
-                f"informed: criterion: accuracy needs images of one class each, but here it is the {rows.words} of an "
-                "image that is to be told",
+                f"informed: criterion: accuracy needs images of one class each, but here the target is the "
+                f"{rows.words} of an image",
                 "use criterion: squared-error",
             )
         selection = greedy_ridge(rows.features, rows.targets, rows.folds, rows.penalty, rows.frequency, criterion)

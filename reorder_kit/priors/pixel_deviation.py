@@ -14,22 +14,22 @@ from reorder_kit.interfaces.numbers import Whole
 class PixelDeviation(RankingPrior):
     """Ranks patches by the standard deviation of their pixels between images, averaged as variances over a patch.
 
-    It looks at no targets: the heuristic that every other ranking has to beat.
+    It ignores targets: a heuristic that every other ranking has to beat.
     """
 
     name = "pixel-deviation"
 
     class Options(RankingOptions):
-        """Which images are looked at."""
+        """Which images are used."""
 
         images: Whole = Field(
-            2000, ge=2, le=1_000_000_000, description="training images to look at, chosen at random by the run's seed"
+            2000, ge=2, le=1_000_000_000, description="training images to use, chosen at random by the run's seed"
         )
 
     options: Options
 
     def rank(self, context: PriorContext) -> PatchRanking:
-        """The patch that varies most first; of equal ones the first."""
+        """The patch that varies most comes first; ties keep row-major order."""
         count, sums, squares = 0, torch.zeros(1, dtype=torch.float64), torch.zeros(1, dtype=torch.float64)
         for batch in context.training.patches(context.grid, self.options.images):
             values = batch.double()

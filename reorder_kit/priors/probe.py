@@ -1,4 +1,4 @@
-"""Probe: what does each patch tell about the target by itself?"""
+"""Probe: how much does each patch alone tell about the target?"""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from reorder_kit.priors._told import ToldOptions
 
 
 class Probe(RankingPrior):
-    """Ranks patches by what a ridge regression on each alone tells about the target.
+    """Ranks patches by how well a ridge regression on each alone predicts the target.
 
-    Regression, target and matching with slots are those of ``informed``; but a patch that only repeats what another one
-    tells ranks as high as that one.
+    The regression, the target and the matching with slots are those of ``informed``, but a patch that only repeats what
+    another one tells ranks as high as that one.
 
     Source: linear probes, Alain and Bengio, 2016, https://arxiv.org/abs/1610.01644, here of pixels.
     """
@@ -22,7 +22,7 @@ class Probe(RankingPrior):
     options: ToldOptions
 
     def rank(self, context: PriorContext) -> PatchRanking:
-        """By what each tells alone; of equal ones the first."""
+        """By what each tells alone; ties keep row-major order."""
         rows = self.options.rows(context)
         told = single_patches(rows.features, rows.targets, rows.folds, rows.penalty)
         patches = told.argsort(descending=True, stable=True)

@@ -14,11 +14,11 @@ LEVEL = 15
 class Zstd(StreamPrior):
     """How much smaller Zstandard makes the patch sequence of an image, in percent; the mean over images.
 
-    The numbers that are written, and what is saved of them, are those of ``lzma``. Every image is compressed alone, at
-    level 15 with the parameters for its size, without magic number, size and checksum; the five bytes of an empty frame
-    are not counted. Zstandard codes single tokens and matches by their frequencies in the image, not by what precedes
-    them, so an order helps only as far as it makes stretches of tokens recur: a check on ``lzma``, whose probabilities
-    hang on the byte before, too.
+    The numbers and the saving are those of ``lzma``. Every image is compressed separately, at level 15 with the
+    parameters for its size, without magic number, size or checksum; the five bytes of an empty frame are not counted.
+    Zstandard codes single tokens and matches by their frequencies in the image, not by what precedes them, so an order
+    helps only by making stretches of tokens recur: a check on ``lzma``, whose probabilities also depend on the previous
+    byte.
 
     Source: RFC 8878, https://www.rfc-editor.org/rfc/rfc8878
     """
@@ -27,7 +27,7 @@ class Zstd(StreamPrior):
 
     @staticmethod
     def compressed_bytes(data: bytes) -> int:
-        """The frame, less an empty one."""
+        """The size of the frame, minus that of an empty one."""
         return _frame_bytes(data) - _EMPTY
 
 

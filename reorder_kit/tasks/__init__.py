@@ -1,1 +1,1 @@
-"""Heads, losses, rewards and metrics: one task a file, each file a plugin module."""
+"""Heads, losses, rewards and metrics: one task per file; each file is a plugin module."""

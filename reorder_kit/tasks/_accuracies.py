@@ -25,7 +25,7 @@ class Accuracies:
     def __init__(self, classes: Sequence[str], device: Any) -> None:
         self._classes = classes
         self._by_class = MulticlassStatScores(len(classes), average="none", validate_args=False).to(device)
-        # Five out of five classes are always right, so the figure would say nothing.
+        # With up to five classes, the top five are always right.
         self._top5 = (
             MulticlassAccuracy(len(classes), top_k=5, average="micro", validate_args=False).to(device)
             if len(classes) > 5
@@ -43,7 +43,7 @@ class Accuracies:
         """``top1``, ``top5`` (with more than five classes) and ``per_class``, all from 0 to 1.
 
         ``images_per_class`` counts the images of each class. A class without images has None in ``per_class``, which is
-        the recall; one that was never answered has None in ``precision_per_class``.
+        the recall; one that was never predicted has None in ``precision_per_class``.
 
         Raises:
             ReorderKitError: if no process has counted an image.

@@ -38,14 +38,14 @@ class CocoMap:
     def compute(self) -> dict[str, Any]:
         """``mAP50``, ``mAP75``, ``mAP`` and ``per_class``, the mAP of each class, all from 0 to 1.
 
-        A class without objects has None in ``per_class``, and plays no part in the means: these are over
-        ``mean_over_classes`` classes. ``boxes_per_class`` counts the objects, without crowds. Without any object,
-        nothing can be found, and the means are 0.
+        A class without objects has None in ``per_class`` and is left out of the means, which are over
+        ``mean_over_classes`` classes. ``boxes_per_class`` counts the objects, without crowds. Without any object, the
+        means are 0.
 
         Raises:
             ReorderKitError: if no process has counted an image.
         """
-        # Not by torchmetrics' own gathering, which waits for ever where processes have different numbers of images.
+        # Not torchmetrics' own gathering, which hangs if processes have different numbers of images.
         images: list[tuple[Detections, BoxTarget]] = gather_object(self._images)
         if not images:
             raise ReorderKitError("there was no image to evaluate on")
@@ -59,7 +59,7 @@ class CocoMap:
         )
         metric.update([_found(image) for image, _ in images], [_truth(target) for _, target in images])
         figures = metric.compute()
-        # COCO's -1 says that there was nothing to find.
+        # COCO's -1 means that there was nothing to find.
         means = {name: max(0.0, float(figures[key])) for name, key in _NAMES.items()}
         numbers = figures["classes"].reshape(-1).tolist()
         values = dict(zip(numbers, figures["map_per_class"].reshape(-1).tolist(), strict=True))

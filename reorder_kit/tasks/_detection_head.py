@@ -1,4 +1,4 @@
-"""A detector without anchors over a pyramid of patches back in their places."""
+"""An anchor-free detector over a feature pyramid of patches put back in their places."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from reorder_kit.tasks._level_maps import level_maps
 class DetectionHead(nn.Module):
     """A feature pyramid and the two branches of FCOS, shared by its maps.
 
-    The pyramid is a simple one over the one map of a plain backbone, or one over all levels of a hierarchical backbone.
+    The pyramid is a simple one over the single map of a plain backbone, or one over all levels of a hierarchical one.
 
     Source: Tian et al., FCOS: Fully Convolutional One-Stage Object Detection, ICCV 2019,
     https://arxiv.org/abs/1904.01355; its branches, assignment, losses and suppression are torchvision's.
 
     Args:
         dims: width of each level of the backbone, finest first.
-        num_classes: classes to tell apart.
+        num_classes: number of classes.
         pyramid_dim: channels of the pyramid's levels, a multiple of 32.
         scales: sides of the maps, as multiples of the finest grid's.
         convolutions: 3x3 convolutions in each branch.
         center_radius: how far the middle of a cell may be from that of its object, in cells.
         score_threshold: boxes with a lower score are dropped.
         nms_threshold: a box is dropped if a better one of its class overlaps it by more, as intersection over union.
-        detections_per_image: boxes to keep, the best.
+        detections_per_image: how many boxes to keep, the best ones.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class DetectionHead(nn.Module):
         )
 
     def forward(self, features: Features) -> DetectionOutputs:
-        """Everything in 32 bits, since small boxes are lost in 16."""
+        """Run everything in 32 bits, because small boxes are lost in 16."""
         maps = level_maps(features)
         finest = maps[0]
         with torch.autocast(finest.device.type, enabled=False):
@@ -97,13 +97,13 @@ class DetectionHead(nn.Module):
 def _cells(level: Float[Tensor, "batch dim height width"], height: float, width: float) -> Float[Tensor, "cell 4"]:
     """The edges of a level's cells, row by row.
 
-    Not torchvision's AnchorGenerator: it rounds the sides of cells, and takes a map with one more column for one of
-    narrower cells.
+    Used instead of torchvision's AnchorGenerator, which rounds the sides of cells and treats a map with one more column
+    as one with narrower cells.
 
     Args:
         level: a map.
-        height: of a cell, pixels.
-        width: of a cell, pixels.
+        height: height of a cell, in pixels.
+        width: width of a cell, in pixels.
     """
     top = torch.arange(level.shape[2], device=level.device, dtype=torch.float32) * height
     left = torch.arange(level.shape[3], device=level.device, dtype=torch.float32) * width
@@ -112,7 +112,7 @@ def _cells(level: Float[Tensor, "batch dim height width"], height: float, width:
 
 
 class _Nothing(nn.Module):
-    """Stands where torchvision's FCOS wants a backbone, of which only the width is asked here."""
+    """Stands in for the backbone that torchvision's FCOS expects; only its width is used."""
 
     def __init__(self, out_channels: int) -> None:
         super().__init__()

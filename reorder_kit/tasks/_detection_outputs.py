@@ -1,4 +1,4 @@
-"""What a detector without anchors says of an image, and the boxes that this means."""
+"""The outputs of an anchor-free detector, and the boxes that they encode."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from reorder_kit.interfaces import BoxTarget
 
 @dataclass(frozen=True)
 class Detections:
-    """What is found in one image, the best first.
+    """The boxes found in one image, best first.
 
     Args:
-        boxes: left, top, right and bottom edge, pixels.
+        boxes: left, top, right and bottom edge, in pixels.
         scores: how sure the model is, from 0 to 1.
         classes: the number of each box's class.
     """
@@ -31,12 +31,12 @@ class Detections:
         return len(self.boxes)
 
     def of_score(self, least: float) -> Detections:
-        """Those with at least this score."""
+        """The detections with at least this score."""
         sure = self.scores >= least
         return Detections(self.boxes[sure], self.scores[sure], self.classes[sure])
 
     def without_overlaps(self, most: float) -> Detections:
-        """Those that no better one, of whatever class, overlaps by more, as intersection over union."""
+        """The detections that no better one, of any class, overlaps by more, as intersection over union."""
         # Imported on first use: torchvision takes seconds.
         from torchvision.ops import nms
 
@@ -50,16 +50,16 @@ class Detections:
 
 @dataclass(frozen=True)
 class DetectionOutputs:
-    """What the head says of every cell of every level, finest level first, each level row by row.
+    """The head's outputs for every cell of every level, finest level first, each level row by row.
 
     Args:
-        logits: of each class.
+        logits: the logit of each class.
         distances: from the middle of the cell to the left, top, right and bottom edge of its object, in cells.
         centerness: logit of how near the middle of the cell is to that of its object.
-        cells: edges of the cells, pixels.
+        cells: edges of the cells, in pixels.
         level_sizes: cells of each level.
-        content: height and width of each image without its padding, pixels.
-        fcos: torchvision's FCOS, which knows how to learn from boxes and how to read them off.
+        content: height and width of each image without its padding, in pixels.
+        fcos: torchvision's FCOS, which computes the loss and decodes the boxes.
     """
 
     logits: Float[Tensor, "batch cell class"]
@@ -68,7 +68,7 @@ class DetectionOutputs:
     cells: Float[Tensor, "cell 4"]
     level_sizes: tuple[int, ...]
     content: Int[Tensor, "batch 2"]
-    fcos: Any  # not its class, since torchvision takes seconds to import
+    fcos: Any  # not its class, because torchvision takes seconds to import
 
     def __len__(self) -> int:
         return len(self.logits)
@@ -76,8 +76,8 @@ class DetectionOutputs:
     def loss_per_image(self, targets: Sequence[BoxTarget]) -> Float[Tensor, " batch"]:
         """Focal loss of the classes, GIoU loss of the boxes and cross-entropy of the centerness, for each image alone.
 
-        Each is divided by the number of the image's cells that have an object. An image without any is learned from,
-        too: nothing is there. A crowd is not learned.
+        Each is divided by the number of the image's cells that have an object. An image without objects also counts: it
+        teaches that nothing is there. Crowds are not learned.
         """
         losses = []
         for image, target in enumerate(targets):
@@ -94,7 +94,7 @@ class DetectionOutputs:
 
     @torch.no_grad()
     def detections(self) -> list[Detections]:
-        """The boxes of each image, cut at the edges of its content, without those that a better one overlaps."""
+        """The boxes of each image, clipped at the edges of its content, without those that a better one overlaps."""
         found = []
         for image in range(len(self)):
             scored = self._scored(image)
@@ -104,7 +104,7 @@ class DetectionOutputs:
                 [tuple(self.content[image].tolist())],
             )
             boxes = best["boxes"]
-            # Nothing remains of a box that lay beyond the content as a whole.
+            # Nothing remains of a box that lay entirely outside the content.
             has_area = (boxes[:, 2:] > boxes[:, :2]).all(dim=1)
             found.append(Detections(boxes[has_area], best["scores"][has_area], best["labels"][has_area]))
         return found
@@ -112,8 +112,8 @@ class DetectionOutputs:
     def _scored(self, image: int) -> _Scored:
         """The cells of one image whose middle is not in padding.
 
-        The first row and column of cells always count, lest an image thinner than half a cell has none: the assignment
-        of objects to levels needs a cell in each.
+        The first row and column of cells always count, so that even an image thinner than half a cell has some:
+        assigning objects to levels needs a cell in each.
         """
         corners, sizes = self.cells[:, :2], self.cells[:, 2:] - self.cells[:, :2]
         width_and_height = self.content[image].flip(0)
@@ -128,7 +128,7 @@ class DetectionOutputs:
 
 @dataclass(frozen=True)
 class _Scored:
-    """One image, as torchvision's FCOS wants it."""
+    """One image, as torchvision's FCOS expects it."""
 
     outputs: dict[str, Float[Tensor, "1 cell _"]]
     cells: Float[Tensor, "cell 4"]

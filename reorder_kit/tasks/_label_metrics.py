@@ -32,8 +32,8 @@ class LabelMetrics:
 
     def __init__(self, classes: Sequence[str], device: Any) -> None:
         self._classes = classes
-        # One row after the other in a single dimension, since torchmetrics cannot gather tables from processes of which
-        # one has no image. What is not a number counts as 0. The type comes last: moving a metric sets its type back.
+        # Rows are flattened, because torchmetrics cannot gather tables if one of the processes has no image. NaN counts
+        # as 0. The dtype is set last, because moving a metric resets it.
         self._logits = CatMetric(nan_strategy=0.0).to(device)
         self._labels = CatMetric(nan_strategy=0.0).to(device).set_dtype(torch.uint8)
 
@@ -46,11 +46,11 @@ class LabelMetrics:
         """All figures from 0 to 1, and counts.
 
         * ``mAP``: the mean of ``per_class``, over ``mean_over_classes`` classes.
-        * ``per_class``: the average precision of each class, as scikit-learn defines it; None where no image has it.
+        * ``per_class``: the average precision of each class, as scikit-learn defines it; None if no image has it.
         * ``images_per_class``: how many images have it.
-        * ``f1``: over all images and classes, a class being predicted above a probability of 0.5.
-        * ``max_f1``: the same at the one ``threshold`` that is the best on these very images. It is chosen where it is
-          measured, so this is a bound from above and no estimate for other images.
+        * ``f1``: over all images and classes, with classes predicted above a probability of 0.5.
+        * ``max_f1``: the same at the single ``threshold`` that is best on these images. It is chosen and measured on
+          the same images, so this is an upper bound, not an estimate for other images.
 
         Raises:
             ReorderKitError: if no process has counted an image, or no image has a label.
@@ -71,8 +71,8 @@ class LabelMetrics:
                 f"none of the {len(labels)} images to evaluate on has a label, so there is no average precision"
             )
         steps, numbers = torch.unique(logits, return_inverse=True)
-        # Evenly from 0 to 1: torchmetrics would take logits for probabilities or make them some, of which many near 0
-        # and 1 are equal.
+        # Evenly from 0 to 1: torchmetrics would treat logits as probabilities or convert them, which makes many near 0
+        # and 1 equal.
         scores = numbers.double() / len(steps)
         per_class = multilabel_average_precision(
             scores[:, present], labels[:, present], len(present), average="none", validate_args=False

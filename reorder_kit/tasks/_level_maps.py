@@ -1,4 +1,4 @@
-"""What a backbone says about places, as maps."""
+"""A backbone's features as maps."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from reorder_kit.layers.levels import without_padding
 
 
 def level_maps(features: Features) -> list[Float[Tensor, "batch dim row column"]]:
-    """A map of each level, finest first; one of a plain backbone.
+    """A map of each level, finest first; a plain backbone has one.
 
-    Patches of padding, and those that a partial order left out, are zero, as a convolution's own padding is.
+    Patches of padding, and those that a partial order left out, are zero, like a convolution's own padding.
     """
     return [on_grid(without_padding(level), level) for level in features.pyramid()]
 

@@ -15,9 +15,9 @@ from reorder_kit.interfaces import IGNORED, Batch
 
 
 class MaskMetrics:
-    """All figures come from one confusion matrix, whose pixels are counted over the whole split and all processes.
+    """Figures from one confusion matrix, whose pixels are counted over the whole split and all processes.
 
-    Nothing else of a batch is kept. Ignored pixels count nowhere, whatever a model says of them.
+    Nothing else of a batch is kept. Ignored pixels never count, whatever a model predicts for them.
 
     Args:
         classes: names of the classes.
@@ -37,8 +37,8 @@ class MaskMetrics:
         """``mIoU``, ``dice``, ``pixel_accuracy`` and ``per_class``, all from 0 to 1, and ``pixels_per_class``.
 
         ``per_class`` is the intersection over union of each class. ``mIoU`` and ``dice`` are means over the
-        ``mean_over_classes`` classes that some pixel of the split has or is said to have: a class that is nowhere has
-        None, and one that is only wrongly found has 0.
+        ``mean_over_classes`` classes that some pixel of the split has or is predicted to have: a class that occurs
+        nowhere has None, and one that is only predicted has 0.
 
         Raises:
             ReorderKitError: if no process has counted a pixel.

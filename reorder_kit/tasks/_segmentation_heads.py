@@ -1,4 +1,4 @@
-"""Heads that give every pixel scores of the classes."""
+"""Heads that give every pixel a score for each class."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ POOLED_SIDES = (1, 2, 3, 6)
 class LinearMaskHead(nn.Module):
     """A linear layer over every patch, its scores interpolated between the centers of the patches.
 
-    Each level of a hierarchical backbone has a layer of its own, behind a norm where the backbone has none, and the
-    interpolated scores are added up.
+    Each level of a hierarchical backbone has its own layer, after a norm if the backbone has none, and the interpolated
+    scores are added up.
 
-    A patch of padding, or one that a partial order left out, takes no part in the interpolation; a pixel with none but
-    such patches around it gets the same score for every class.
+    Padding, and patches that a partial order left out, are excluded from the interpolation; a pixel with only such
+    patches around it gets the same score for every class.
 
     Sources: Strudel et al., Segmenter: Transformer for Semantic Segmentation, ICCV 2021, section 3.1,
     https://arxiv.org/abs/2105.05633; adding up the scores of levels, Long et al., Fully Convolutional Networks for
@@ -53,10 +53,10 @@ class LinearMaskHead(nn.Module):
 class UperNetHead(nn.Module):
     """A light UPerNet: pyramid pooling on the coarsest of several maps, a top-down path, and all maps fused.
 
-    The maps are the levels of a hierarchical backbone, each through a 1x1 convolution. A plain backbone has one map, of
-    which a simple feature pyramid makes three; its convolutions stand for the lateral ones of the paper. Norms are over
-    the channels of each place, so that no image hangs on the others. Patches of padding, and those that a partial order
-    left out, are zero, as a convolution's own padding is.
+    The maps are the levels of a hierarchical backbone, each through a 1x1 convolution. A plain backbone has one map,
+    from which a simple feature pyramid makes three; its convolutions replace the paper's lateral ones. Norms are over
+    the channels of each place, so that no image depends on the others. Patches of padding, and those that a partial
+    order left out, are zero, like a convolution's own padding.
 
     Sources: Xiao et al., Unified Perceptual Parsing for Scene Understanding, ECCV 2018, section 3.1,
     https://arxiv.org/abs/1807.10221; pyramid pooling, Zhao et al., CVPR 2017, https://arxiv.org/abs/1612.01105.
@@ -97,7 +97,7 @@ class _Laterals(nn.Module):
 
     Args:
         dims: channels of the levels.
-        width: channels of what comes out.
+        width: channels of the result.
     """
 
     def __init__(self, dims: Sequence[int], width: int) -> None:
@@ -110,7 +110,7 @@ class _Laterals(nn.Module):
 
 
 class PyramidPooling(nn.Module):
-    """A map beside its means over 1x1, 2x2, 3x3 and 6x6 parts, fused.
+    """A map fused with its means over 1x1, 2x2, 3x3 and 6x6 parts.
 
     Args:
         width: channels of the map.
@@ -139,12 +139,12 @@ def _convolution(dim: int, out_dim: int, side: int) -> nn.Sequential:
 def _interpolated(
     scores: Float[Tensor, "batch patch class"], sequence: PatchSequence, size: tuple[int, int]
 ) -> Float[Tensor, "batch class height width"]:
-    """Scores of patches between their centers; those of valid patches alone, where some are not."""
+    """Scores of patches, interpolated between their centers; only those of valid patches, if some are not valid."""
     on_patches = on_grid(scores.float(), sequence)
     if sequence.valid is None:
         return _upsample(on_patches, size)
     valid = on_grid(sequence.valid.unsqueeze(2).float(), sequence)
-    # where() instead of a product: a patch that nobody reads may hold anything, infinity included.
+    # where() instead of a product: a patch that is not read may hold anything, including infinity.
     known = torch.where(valid > 0, on_patches, torch.zeros_like(on_patches))
     weight = _upsample(valid, size)
     return _upsample(known, size) / torch.where(weight > 0, weight, torch.ones_like(weight))

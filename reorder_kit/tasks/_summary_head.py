@@ -1,4 +1,4 @@
-"""The head of tasks that say something of the image as a whole."""
+"""The head of tasks with one output for the image as a whole."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class SummaryHead(nn.Module):
 
     Args:
         dim: width of the readout.
-        outputs: numbers to give for each image.
+        outputs: how many numbers to give for each image.
     """
 
     def __init__(self, dim: int, outputs: int) -> None:

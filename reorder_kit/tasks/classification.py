@@ -30,11 +30,11 @@ from reorder_kit.tasks._summary_head import SummaryHead
 
 
 class Classification(SupervisedTask):
-    """Cross-entropy on a linear layer over the readout; accuracy over all images, in the five best, and by class.
+    """Cross-entropy on a linear layer over the readout; top-1 and top-5 accuracy, and accuracy by class.
 
     Sources: label smoothing, Szegedy et al., CVPR 2016, https://arxiv.org/abs/1512.00567; mixup, Zhang et al., ICLR
     2018, https://arxiv.org/abs/1710.09412; CutMix, Yun et al., ICCV 2019, https://arxiv.org/abs/1905.04899. With both
-    mixup and cutmix, every batch gets one of them, by even chance.
+    mixup and cutmix, every batch gets one of them, with equal probability.
     """
 
     name = "classification"
@@ -60,8 +60,8 @@ class Classification(SupervisedTask):
         """
         if len(context.classes) < 2:
             raise ReorderKitError(
-                f"task {self.name!r} needs two classes at least; the data has {', '.join(context.classes) or 'none'}",
-                "look whether the data source reads the right folder, column or field",
+                f"task {self.name!r} needs at least two classes; the data has {', '.join(context.classes) or 'none'}",
+                "check that the data source reads the right folder, column or field",
             )
         return SummaryHead(context.facts.dim, len(context.classes))
 
@@ -95,7 +95,7 @@ class Classification(SupervisedTask):
             mixers.append(v2.MixUp(alpha=self.options.mixup, num_classes=len(context.classes)))
         if self.options.cutmix:
             mixers.append(v2.CutMix(alpha=self.options.cutmix, num_classes=len(context.classes)))
-        # torchvision draws from the global stream, which is left as it was.
+        # torchvision draws from the global stream, which is left unchanged.
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(int(2**31 * float(batch.random("classification.mixing")[0])))
             images, targets = v2.RandomChoice(mixers)(batch.images, batch.targets)

@@ -29,23 +29,22 @@ from reorder_kit.tasks._detection_outputs import DetectionOutputs
 
 
 class Detection(SupervisedTask):
-    """Boxes around objects and their classes: FCOS over a feature pyramid of the patches in their places.
+    """Boxes around objects and their classes: FCOS over a feature pyramid of the patches put back in their places.
 
-    A plain backbone has one map, from which a simple feature pyramid makes others. A hierarchical one has a map for
+    A plain backbone has one map, from which a simple feature pyramid makes the others. A hierarchical one has a map for
     each level; the pyramid adds the coarser maps to the finer ones.
 
-    Every cell of every level says which object it lies in, where the edges of that are, and how near its middle is. The
-    loss is that of FCOS, for each image alone. A crowd is neither learned nor counted as missed; an object in which no
-    cell has its middle, as one smaller than a cell may be, counts in the figures but cannot be learned.
+    Every cell of every level predicts which object it lies in, where that object's edges are, and how near its middle
+    is. The loss is that of FCOS, for each image separately. A crowd is neither learned nor counted as missed; an object
+    that contains no cell's middle, possible if it is smaller than a cell, counts in the figures but cannot be learned.
 
-    Figures: ``mAP50``, the mean over the classes of the average precision where boxes that overlap by half count as
-    hits; ``mAP75``; ``mAP``, COCO's mean over ten overlaps from 0.5 to 0.95; and that for each class. The headline is
-    mAP50, since on small images the stricter overlaps ask for edges that are right to less than a pixel.
+    Figures: ``mAP50``, the mean over classes of average precision, where boxes that overlap by half count as hits;
+    ``mAP75``; ``mAP``, COCO's mean over ten overlaps from 0.5 to 0.95; and mAP for each class. The headline is mAP50,
+    because on small images the stricter overlaps require edges that are right to less than a pixel.
 
-    Sources: FCOS, Tian et al., ICCV 2019, https://arxiv.org/abs/1904.01355, as torchvision has it; the pyramids of
-    ViTDet, Li et al., ECCV 2022, https://arxiv.org/abs/2203.16527, and of Lin et al., CVPR 2017,
-    https://arxiv.org/abs/1612.03144; mAP, Lin et al., ECCV 2014,
-    https://arxiv.org/abs/1405.0312.
+    Sources: FCOS, Tian et al., ICCV 2019, https://arxiv.org/abs/1904.01355, as in torchvision; the pyramids of ViTDet,
+    Li et al., ECCV 2022, https://arxiv.org/abs/2203.16527, and of Lin et al., CVPR 2017,
+    https://arxiv.org/abs/1612.03144; mAP, Lin et al., ECCV 2014, https://arxiv.org/abs/1405.0312.
     """
 
     name = "detection"
@@ -76,7 +75,7 @@ class Detection(SupervisedTask):
             description="a box is dropped if a better one of its class overlaps it by more (intersection over union)",
         )
         detections_per_image: Whole = Field(
-            100, ge=1, le=100, description="boxes to keep, the best; COCO's figures look at no more than 100"
+            100, ge=1, le=100, description="how many of the best boxes to keep; COCO's figures count at most 100"
         )
         shown_score: Fraction = Field(
             0.3, description="boxes with a lower score are not drawn in pictures of predictions"
@@ -120,7 +119,8 @@ class Detection(SupervisedTask):
         return CocoMap(context.classes)
 
     def annotate_predictions(self, predictions: DetectionOutputs, context: TaskContext) -> Sequence[Annotation]:
-        """The boxes that the model is rather sure of, the surest first, with class and score: of several the best."""
+        """The boxes that the model is fairly sure of, the surest first, with class and score; of overlapping ones, the
+        best."""
         found = [
             image.of_score(self.options.shown_score).without_overlaps(self.options.nms_threshold).to("cpu")
             for image in predictions.detections()

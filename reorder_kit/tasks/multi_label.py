@@ -34,7 +34,7 @@ from reorder_kit.tasks._summary_head import SummaryHead
 _SMALLEST = 1e-8
 _NONE = "(none)"
 _PRESENT = 0.5
-"""Probability from which on a class counts as present."""
+"""Probability above which a class counts as present."""
 
 
 class MultiLabel(SupervisedTask):
@@ -42,16 +42,16 @@ class MultiLabel(SupervisedTask):
 
     The loss of an image is the mean over its classes. With the probability p of a class, it is -w log(p) where the
     class is present, w being its positive weight, and -log(1 - p) where it is absent. The asymmetric loss multiplies
-    the first with (1 - p)^gamma_positive and takes p_m^gamma_negative log(1 - p_m) for the second, with
-    p_m = max(p - clip, 0), so that absent classes that are easily told count little, and below ``clip`` not at all. It
-    is made for many classes of which an image has few.
+    the first by (1 - p)^gamma_positive and takes p_m^gamma_negative log(1 - p_m) for the second, with p_m = max(p -
+    clip, 0), so that easy absent classes count little, and those below ``clip`` not at all. It is made for many classes
+    of which each image has few.
 
     Source: Ridnik et al., ICCV 2021, https://arxiv.org/abs/2009.14119, equations 4 to 7; its gamma+, gamma- and m are
-    ``gamma_positive``, ``gamma_negative`` and ``clip``. The paper adds up the classes.
+    ``gamma_positive``, ``gamma_negative`` and ``clip``. The paper sums over the classes.
 
     The reward ``average-precision`` is that of an image's own labels: the mean, over its classes, of the share of them
-    among all classes that score as high. It is 1 for an image that has no class or all of them, and teaches nothing
-    there.
+    among all classes that score at least as high. For an image that has no class or all of them, it is 1 and teaches
+    nothing.
     """
 
     name = "multi-label"
@@ -61,15 +61,15 @@ class MultiLabel(SupervisedTask):
     class Options(ComponentOptions):
         loss: Literal["bce", "asymmetric"] = Field("bce", description="binary cross-entropy, or the asymmetric loss")
         gamma_positive: Amount = Field(
-            0.0, description="asymmetric: how much less a present class counts, the surer it is told"
+            0.0, description="asymmetric: how much less a present class counts the surer its prediction is"
         )
         gamma_negative: Amount = Field(
-            4.0, description="asymmetric: how much less an absent class counts, the surer it is told"
+            4.0, description="asymmetric: how much less an absent class counts the surer its prediction is"
         )
         clip: Fraction = Field(0.05, description="asymmetric: probability below which an absent class does not count")
         positive_weights: Positive | Annotated[tuple[Positive, ...], Field(min_length=1)] = Field(
             1.0,
-            description="how much a class counts where it is present: one number for all, or one for each, in the "
+            description="how much a class counts if it is present: one number for all, or one for each, in the "
             "sequence of the classes",
         )
         reward: Literal["loss", "average-precision"] = Field(
@@ -77,7 +77,7 @@ class MultiLabel(SupervisedTask):
         )
 
         def unused(self) -> dict[str, str]:
-            """What only the asymmetric loss looks at."""
+            """Options that only the asymmetric loss uses."""
             if self.loss == "asymmetric":
                 return {}
             return dict.fromkeys(("gamma_positive", "gamma_negative", "clip"), f"the loss is {self.loss}")
@@ -88,7 +88,7 @@ class MultiLabel(SupervisedTask):
         """A linear layer over the readout.
 
         Raises:
-            ReorderKitError: if there are positive weights for another number of classes.
+            ReorderKitError: if the number of positive weights is not that of the classes.
         """
         weights, classes = self.options.positive_weights, context.classes
         if isinstance(weights, tuple) and len(weights) != len(classes):
@@ -142,7 +142,7 @@ class MultiLabel(SupervisedTask):
     def annotate_predictions(
         self, predictions: Float[Tensor, "batch class"], context: TaskContext
     ) -> Sequence[Annotation]:
-        """The classes above 0.5; where there are none, that, and the most probable one with its probability."""
+        """The classes above 0.5; if there are none, ``(none)`` and the most probable one with its probability."""
         answers = []
         for probabilities in predictions.float().sigmoid():
             best = int(probabilities.argmax())
@@ -152,11 +152,11 @@ class MultiLabel(SupervisedTask):
         return answers
 
     def answers(self, predictions: Float[Tensor, "batch class"], context: TaskContext) -> Sequence[Answer]:
-        """The probability of each class, whatever those of the others."""
+        """The probability of each class, independent of the others."""
         return [ClassAnswer(each, is_exclusive=False) for each in predictions.float().sigmoid()]
 
     def threshold(self) -> Threshold:
-        """A half, as in the F1 of its figures."""
+        """0.5, as in the F1 of its figures."""
         return Threshold(_PRESENT, "the default of multi-label")
 
     def annotate_targets(self, batch: Batch, context: TaskContext) -> Sequence[Annotation]:
@@ -171,7 +171,7 @@ def _names(present: Tensor, classes: Sequence[str]) -> str:
 def _average_precision(
     scores: Float[Tensor, "batch class"], labels: Float[Tensor, "batch class"]
 ) -> Float[Tensor, " batch"]:
-    """For each image, the mean over its labels of the share of labels among the classes that score as high."""
+    """For each image, the mean over its labels of the share of labels among the classes that score at least as high."""
     rank = _as_high(scores, scores)
     rank_among_labels = _as_high(scores.masked_fill(labels < 0.5, -math.inf), scores)
     precision = (labels * rank_among_labels / rank).sum(dim=1)
@@ -180,7 +180,7 @@ def _average_precision(
 
 
 def _as_high(values: Float[Tensor, "batch class"], scores: Float[Tensor, "batch class"]) -> Tensor:
-    """How many of the values are as high as each score."""
+    """How many of the values are at least as high as each score."""
     return values.shape[1] - torch.searchsorted(values.sort(dim=1).values, scores.contiguous())
 
 

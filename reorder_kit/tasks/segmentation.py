@@ -30,8 +30,8 @@ from reorder_kit.interfaces.numbers import Amount, Whole
 class Segmentation(SupervisedTask):
     """Cross-entropy of the pixels of an image, and soft Dice on request; mean intersection over union of the classes.
 
-    The loss of an image is the mean over its pixels that are not ignored. To tell objects from background is the case
-    of two classes. Figures are counted over all pixels of a split, not image by image.
+    The loss of an image is the mean over its pixels that are not ignored. Separating objects from background is the
+    case of two classes. Figures are counted over all pixels of a split, not image by image.
 
     Soft Dice is 1 minus the mean over the classes of the image's mask of ``2 sum(p t) / (sum(p) + sum(t))``, p the
     probability and t the truth of each pixel; Milletari et al., V-Net, 3DV 2016, https://arxiv.org/abs/1606.04797,
@@ -47,14 +47,14 @@ class Segmentation(SupervisedTask):
         head: Literal["linear", "upernet"] = Field(
             "linear",
             description="linear: a linear layer over the patches, interpolated; upernet: convolutions over a pyramid "
-            "of maps, which see the neighbourhood of a patch in the image, whatever its place in the sequence",
+            "of maps, which see the neighborhood of a patch in the image, whatever its place in the sequence",
         )
         width: Whole = Field(64, ge=4, le=65_536, description="channels of the maps of upernet")
-        dice_weight: Amount = Field(0.0, description="weight of soft Dice beside the cross-entropy; 0: off")
+        dice_weight: Amount = Field(0.0, description="weight of soft Dice, added to the cross-entropy; 0: off")
 
         def unused(self) -> dict[str, str]:
             """The linear head has no maps."""
-            return {"width": "it is for head: upernet"} if self.head == "linear" else {}
+            return {"width": "only head: upernet uses it"} if self.head == "linear" else {}
 
     options: Options
 
@@ -110,7 +110,8 @@ def _soft_dice_loss(
     probabilities = scores.softmax(dim=1) * is_counted
     shared, true, found = (value.flatten(2).sum(dim=2) for value in (probabilities * truth, truth, probabilities))
     in_image = true > 0
-    # Classes that are not in the image, and images without a pixel that counts, add nothing, nor to the gradient.
+    # Classes that are not in the image, and images without a pixel that counts, add nothing to the loss or its
+    # gradient.
     missed = (1 - 2 * shared / (true + found).clamp(min=1)) * in_image
     return missed.sum(dim=1) / in_image.sum(dim=1).clamp(min=1)
 

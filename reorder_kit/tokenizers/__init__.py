@@ -1,1 +1,1 @@
-"""Tokenizers that come with reorder-kit, one a file."""
+"""Tokenizers that come with reorder-kit, one per file."""

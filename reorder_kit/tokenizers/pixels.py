@@ -1,4 +1,4 @@
-"""Pixels: a token for each, by even steps of brightness."""
+"""Pixels: one token each, by even steps of brightness."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from reorder_kit.interfaces.numbers import Whole
 class Pixels(Tokenizer):
     """A token for each pixel of a patch: the number of one of ``levels`` even steps of brightness.
 
-    They lead from the image's smallest to its largest pixel, so that its tokens depend on no other image, and neither
-    brightness nor contrast counts. They are even, since quantiles would make every token as frequent as any other and
-    blow up the noise of flat images. An image of one colour has the token 0 alone. The tokens of a patch come by
-    channel, row and column.
+    The steps range from the image's smallest to its largest pixel, so that its tokens do not depend on other images,
+    and brightness and contrast do not matter. They are even, because quantiles would make all tokens equally frequent
+    and amplify the noise of flat images. An image of one color has only the token 0. The tokens of a patch are sorted
+    by channel, row and column.
     """
 
     name = "pixels"
 
     class Options(ComponentOptions):
         levels: Whole = Field(
-            16, ge=2, le=256, description="tokens there are; even steps from an image's smallest to its largest pixel"
+            16, ge=2, le=256, description="number of tokens: even steps from an image's smallest to its largest pixel"
         )
 
     options: Options
 
     @property
     def vocabulary(self) -> int:
-        """The levels."""
+        """The number of levels."""
         return self.options.levels
 
     def tokens(self, patches: Float[Tensor, "image patch pixel"]) -> Int[Tensor, "image patch pixel"]:

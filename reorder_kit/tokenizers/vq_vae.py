@@ -19,9 +19,9 @@ PATCHES_AT_ONCE = 1024
 class VqVaeTokenizer(Tokenizer):
     """Codes of a small convolutional VQ-VAE, one for each patch unless it was trained with more.
 
-    ``reorder-kit prior RECIPE --fit-vq`` trains it on the training images of a recipe and writes the file. It reads
-    patches of that shape alone, of images that are normalised the same way. A patch is encoded by itself: its codes say
-    nothing of its neighbours, so that what an order gains is in the sequence alone.
+    ``reorder-kit prior RECIPE --fit-vq`` trains it on the training images of a recipe and writes the file. It only
+    reads patches of that shape, from images that are normalized the same way. Each patch is encoded separately: its
+    codes say nothing about its neighbors, so an order's gain comes from the sequence alone.
 
     Source: A. van den Oord et al., "Neural Discrete Representation Learning", 2017, https://arxiv.org/abs/1711.00937.
     """
@@ -44,7 +44,7 @@ class VqVaeTokenizer(Tokenizer):
 
     @property
     def vocabulary(self) -> int:
-        """The codes."""
+        """The number of codes."""
         return self.model.config.codes
 
     @torch.no_grad()

@@ -225,7 +225,7 @@ def test_several_passes_are_handed_over_at_once() -> None:
     assert policy.repeats == 2
     passes = [Pass((policy.propose(PATCHES),), torch.full((8,), float(reward))) for reward in range(policy.repeats)]
     assert policy.loss(passes).requires_grad
-    with pytest.raises(ReorderKitError, match="1 passes are not the same number for each of 2 repeats"):
+    with pytest.raises(ReorderKitError, match="1 passes cannot be split evenly over 2 repeats"):
         policy.loss(policy.propose(PATCHES), torch.zeros(8))
 
 

@@ -186,7 +186,7 @@ def test_the_last_cell_is_read_where_it_sees_everything(levels: tuple[dict[str, 
 def test_the_last_cell_is_refused_where_the_order_decides_what_it_sees(levels: tuple[dict[str, Any], ...]) -> None:
     made = options_of(*levels, readout="last")
     for build_or_ask in (Hierarchical, Hierarchical.facts):
-        with pytest.raises(ReorderKitError, match="which patches are read may depend on the order") as caught:
+        with pytest.raises(ReorderKitError, match="the order may decide which patches are read") as caught:
             build_or_ask(made, IMAGE)
         assert "readout: mean" in str(caught.value.hint)
 
@@ -197,7 +197,7 @@ def test_options_of_a_level_that_change_nothing_are_named_by_their_path() -> Non
     assert idle == {
         "levels.0.window": "it holds all 16 cells of the level, as does any window from 15 on",
         "levels.2.window": "the level has a single cell",
-        "levels.2.causal": "a slot sees itself alone",
+        "levels.2.causal": "a slot sees only itself",
     }
     idle_options_change_nothing(backbone_case(Hierarchical, made, IMAGE))
 

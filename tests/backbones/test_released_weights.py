@@ -157,7 +157,7 @@ def test_weights_of_another_model_are_refused_by_name(
     [
         (lambda found: found | {"pos_embed": torch.zeros(1, 7, DIM)}, "7 positions are not those of a square grid"),
         (lambda found: found | {"extra": torch.zeros(1)}, r"1 unexpected \(extra\)"),
-        (lambda found: {"a": torch.zeros(1)}, "no positions in it"),
+        (lambda found: {"a": torch.zeros(1)}, "it has no positions"),
         (lambda found: found | {"pos_embed": torch.zeros(())}, "positions are torch.float32 of shape a number"),
         (lambda found: found | {"pos_embed": torch.zeros(17, DIM)}, "positions are torch.float32 of shape 17x8"),
         (lambda found: found | {"pos_embed": torch.zeros(1, 17, DIM).int()}, "positions are torch.int32"),
@@ -198,7 +198,7 @@ def test_a_cls_of_another_shape_than_its_position_is_refused(shape: tuple[int, .
     [("readout", "mean"), ("bidirectional", False), ("cls_position", "end"), ("slot_positions", "sincos")],
 )
 def test_released_weights_of_mamba_are_those_of_vision_mamba(option: str, value: Any, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=f"two directions with CLS in the middle .* leave out {option}"):
+    with pytest.raises(ValueError, match=f"two directions, CLS in the middle .* leave out {option}"):
         build(Mamba, tmp_path / "vim.safetensors", **{option: value})
 
 

@@ -149,7 +149,7 @@ def test_the_sequence_is_a_curve_that_stays_where_it_is(order: Order) -> None:
     [
         ([], "give a curve, or set along_sequence"),
         (["row", "hilbert", "row"], "curve row is given twice"),
-        (["hilbert", {"name": "hilbert", "reverse": True}], "curve hilbert is given twice; walked backwards"),
+        (["hilbert", {"name": "hilbert", "reverse": True}], "curve hilbert is given twice; walked backward"),
     ],
 )
 def test_curves_that_add_nothing_are_refused(curves: list[Any], message: str) -> None:

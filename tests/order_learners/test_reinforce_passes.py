@@ -160,7 +160,7 @@ def test_repeats_take_the_place_of_groups() -> None:
 
 def test_passes_that_are_not_those_of_whole_repeats_are_refused() -> None:
     policy = build(repeats=2)
-    with pytest.raises(ReorderKitError, match="3 passes are not the same number for each of 2 repeats"):
+    with pytest.raises(ReorderKitError, match="3 passes cannot be split evenly over 2 repeats"):
         policy.loss([Pass((policy.propose(SEQUENCE),), torch.zeros(8)) for _ in range(3)])
 
 

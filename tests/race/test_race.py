@@ -283,9 +283,9 @@ def test_a_start_from_a_race_that_is_not_over_or_of_another_grid_is_refused(
     assert start(over).indices.tolist() == list(proven[1].order)
     with pytest.raises(ReorderKitError, match="the race is not over"):
         start(race)
-    with pytest.raises(ReorderKitError, match="there is no such folder of a race"):
+    with pytest.raises(ReorderKitError, match="there is no such race folder"):
         start(tmp_path / "moved")
-    with pytest.raises(ReorderKitError, match="is no folder of a race"):
+    with pytest.raises(ReorderKitError, match="is not a race folder"):
         start(tmp_path)
     with pytest.raises(ReorderKitError, match="raced on the 3x3 grid, but the 2x2 grid is asked for"):
         start(over, side=2)

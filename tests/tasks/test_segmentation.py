@@ -297,7 +297,7 @@ def test_the_recipe_chooses_the_head() -> None:
 
 
 def test_a_width_without_maps_is_refused() -> None:
-    with pytest.raises(pydantic.ValidationError, match="width does nothing: it is for head: upernet"):
+    with pytest.raises(pydantic.ValidationError, match="width does nothing: only head: upernet uses it"):
         Segmentation.Options(width=32)
 
 
