@@ -13,7 +13,7 @@ from site_pages.generated import Generated
 from site_pages.links import rewritten
 from site_pages.navigation import expanded
 from site_pages.notebook import notebook_page
-from site_pages.places import REPOSITORY
+from site_pages.places import REPOSITORY, RESULTS
 from site_pages.python_api import python_pages
 from site_pages.recipe_fields import field_pages
 from site_pages.repository import repository_files
@@ -33,7 +33,12 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Let links to the rest of the repository lead to its pages on the site, which searches find last."""
+    """Let links to the rest of the repository lead to its pages on the site, which searches find last.
+
+    Results have wide tables, which take the place of the list of headings.
+    """
     if page.file.src_uri.startswith(REPOSITORY):
         page.meta["search"] = {"boost": 0.2}
+    if page.file.src_uri.startswith(RESULTS):
+        page.meta["hide"] = ["toc"]
     return rewritten(markdown, page.file.src_uri)

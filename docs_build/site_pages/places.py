@@ -8,6 +8,7 @@ ROOT = Path(__file__).parents[2]
 DOCS = "docs/"
 REPOSITORY = "repository/"
 """The folder of the site for files outside ``docs/``: each keeps its path."""
+RESULTS = "results/"
 
 _ELSEWHERE = {
     "README.md": "index.md",

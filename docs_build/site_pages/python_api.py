@@ -42,11 +42,7 @@ def python_pages() -> dict[str, str]:
         "testing": (
             "Testing",
             "Checks for plugins. [Test a plugin](../../testing.md) shows them at work.",
-            [
-                f"reorder_kit.testing.{name}"
-                for name in testing.__all__
-                if name.startswith(("check_", "host", "Br", "Ru"))
-            ],
+            [f"reorder_kit.testing.{name}" for name in testing.__all__],
         ),
     }
     return {f"{_PAGES}/{name}.md": _page(*each) for name, each in shown.items()}

@@ -19,7 +19,8 @@ as its name, and are listed with [the components](components/backbones.md). `reo
 mistake at once, and `--set FIELD=VALUE` replaces a field on the command line.
 """
 _STUDY = """A study is a YAML file that trains a grid of recipes ([Studies](../studies.md)). `--set FIELD=VALUE`
-replaces a field on the command line; `recipe` takes the fields of [a recipe](recipe.md).
+replaces a field on the command line; `recipe` takes the fields of [a recipe](recipe.md). In names of fields, `*` stands
+for a name of your own; such a section also takes the options of its component.
 """
 
 
@@ -50,5 +51,6 @@ def _page(title: str, introduction: str, model: type[BaseModel]) -> Iterator[str
 
 def _section(name: str, fields: list[dict[str, Any]]) -> Iterator[str]:
     yield f"## {name}\n"
-    yield f"{docstring(fields[0].get('doc', fields[0]['description']))}\n"
+    description = fields[0]["description"]
+    yield f"{docstring(fields[0].get('doc', f'{description[:1].upper()}{description[1:]}.'))}\n"
     yield option_table(fields, "field")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from site_pages.links import linked_files
 from site_pages.places import DOCS, REPOSITORY, ROOT, on_site
 from site_pages.shipped import yaml_page
@@ -24,6 +26,11 @@ def repository_files() -> dict[str, str | bytes]:
         if not source.startswith(f"{REPOSITORY}") or source in found or path.startswith(("recipes/", "studies/")):
             continue
         if file.is_file():
-            text = file.read_text(encoding="utf-8")
-            found[source] = yaml_page(path.rpartition("/")[2], text) if path.endswith(".yaml") else text
+            found[source] = content_of(file)
     return found
+
+
+def content_of(file: Path) -> str | bytes:
+    """What the site shows of a file that a page links to: a page for YAML, anything else as it is."""
+    content = file.read_bytes()
+    return yaml_page(file.name, content.decode("utf-8")) if file.suffix == ".yaml" else content

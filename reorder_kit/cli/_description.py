@@ -78,7 +78,7 @@ def _options(
 ) -> Iterator[dict[str, Any]]:
     """One row per option; the fields of a section follow it, with the defaults they have when the section is given.
 
-    In a list of sections, ``*`` stands for the index of a section.
+    In a list of sections, ``*`` stands for the index of a section; in a section of sections, for its name.
     """
     for key, option in schema.get("properties", {}).items():
         row = {
@@ -96,7 +96,8 @@ def _options(
         listed = [
             section
             for choice in option.get("anyOf", [option])
-            if "properties" in (section := resolve(choice.get("items", {}), definitions)) and id(section) not in above
+            for each in ("items", "additionalProperties")
+            if "properties" in (section := _schema(choice.get(each), definitions)) and id(section) not in above
         ]
         docs = [section["description"] for section in sections if "description" in section]
         if docs:
@@ -108,6 +109,11 @@ def _options(
             yield from _options(section, definitions, f"{row['name']}.", (*above, id(section)))
         for section in listed:
             yield from _options(section, definitions, f"{row['name']}.*.", (*above, id(section)))
+
+
+def _schema(found: Any, definitions: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The schema that a keyword has; empty if it has none, or only says whether anything is allowed."""
+    return resolve(found, definitions) if isinstance(found, dict) else {}
 
 
 def _a(kind: str) -> str:

@@ -152,7 +152,7 @@ class Record:
 
     @property
     def path(self) -> str:
-        """Its name in messages."""
+        """The name of the record in messages."""
         return self.store.name(self.number)
 
     def file(self) -> BytesIO:

@@ -96,7 +96,7 @@ def kinds_of_parts(schema: Any) -> set[str]:
 
 
 def _define_parts(schema: Schema, host: PluginHost) -> None:
-    """Add a definition for each kind; a part may contain further parts, even of the same kind."""
+    """Add a definition for each kind of component in use; components may contain others, even of their own kind."""
     registries = {registry.kind.name: registry for registry in host.registries.values()}
     defined: set[str] = set()
     while missing := kinds_of_parts(schema) - defined:

@@ -63,7 +63,7 @@ class RaceWork:
 
 
 class Worker:
-    """Trains what is missing, one training at a time.
+    """Runs the trainings that a race still needs, one at a time.
 
     Each training is protected by a lock that a killed worker releases; the next worker to take it continues from its
     checkpoint.

@@ -89,7 +89,7 @@ class RunFolder:
         return self.orders / f"sampled-process-{process}.jsonl"
 
     def tracker(self, name: str) -> Path:
-        """What has been sent to a tracker."""
+        """The file that records what was sent to a tracker."""
         return self.path / "trackers" / f"{name}.json"
 
     @property
@@ -228,7 +228,7 @@ class RunFolder:
         return DataRecord.read(self.intact(self.data))
 
     def read_validated(self) -> SearchVerdict | None:
-        """The verdict on a learned order before the run trained in it; None if there was none.
+        """Whether trials accepted the learned order; None without a validated search.
 
         Raises:
             ReorderKitError: if the file is damaged.

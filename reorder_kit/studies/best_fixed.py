@@ -101,7 +101,10 @@ def _held_out(
     image_scores: Sequence[ImageScores | None],
     higher_is_better: bool,
 ) -> PairedScores | None:
-    """The candidate paired with the choice of the other half of the seeds; every second seed is in one half."""
+    """A candidate paired with the best fixed order.
+
+    Seeds are split in two; each half uses the order chosen on the other.
+    """
     seeds = pool.seeds
     if len(seeds) < 2:
         return None

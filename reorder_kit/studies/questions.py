@@ -58,7 +58,7 @@ class Asked:
 
 
 def questions_of(rows: Sequence[NamedRow], pool: Collection[str] | None = None) -> list[Asked]:
-    """Every comparison that a table allows, question by question, in the sequence of the table.
+    """Every comparison that the rows allow, grouped by question, in table order.
 
     * ``best-fixed``: a learned or chosen order against the best fixed order of the same model, data and length.
       Learned are the orders of learners, in their own run and from scratch. Chosen are starts from a prior, a race or a

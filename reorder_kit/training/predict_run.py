@@ -69,8 +69,8 @@ def predict_run(
         wants_masks: refuse a run whose targets show that its task does not predict masks.
 
     Raises:
-        ReorderKitError: if the run cannot be opened, or its data source does not say how to prepare images from
-            elsewhere; if its task has no answers for single images, or no threshold.
+        ReorderKitError: if the run cannot be opened, or its data source cannot prepare images from outside its
+            data; if its task has no answers for single images, or no threshold.
     """
     loaded = run if isinstance(run, LoadedRun) else LoadedRun.open(run, host)
     task, recipe = loaded.experiment.task, loaded.experiment.recipe

@@ -70,8 +70,8 @@ class Preparing:
         """The preparation for a run, whose data is not opened.
 
         Raises:
-            ReorderKitError: if its data source does not say how to prepare images from elsewhere, or its task compares
-                several views of an image.
+            ReorderKitError: if its data source cannot prepare images from outside its data, or its task compares several
+                views of an image.
         """
         experiment, image = run.experiment, run.context.image
         source, task = experiment.data_source, experiment.task
@@ -80,8 +80,8 @@ class Preparing:
         preparation: Any = source.preparation(image)
         if preparation is None:
             raise ReorderKitError(
-                f"data source {source.name!r} does not say how to prepare an image from elsewhere for the model",
-                "sources of image files do; a plugin's source needs preparation()",
+                f"data source {source.name!r} cannot prepare images from outside its data",
+                "use a run on image files, or implement preparation() in the plugin",
             )
         if not isinstance(preparation, Preparation):
             reason = f"preparation returned a {type(preparation).__name__}"

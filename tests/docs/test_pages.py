@@ -18,8 +18,8 @@ from reorder_kit.studies.library import study_names
 
 COMMANDS = Page("docs/command-line.md")
 SHOWN = sorted({tuple(words) for page in PAGES for words in page.commands() if not words[0].startswith("-")})
-STANDS_FOR_SOMETHING = re.compile(r"\b[A-Z][A-Z_]+\b|\bruns/|=\[wandb\]")
-"""Placeholders such as RUN and FOLDER; runs; a plugin."""
+STANDS_FOR_SOMETHING = re.compile(r"\b[A-Z][A-Z_]+\b|\bruns/|=\[wandb\]|\bmy-walk\b")
+"""Placeholders such as RUN and FOLDER; runs; plugins."""
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +30,9 @@ def host():
 @pytest.mark.parametrize("words", SHOWN, ids=" ".join)
 def test_a_command_is_one_that_the_command_line_knows(words, host, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    Path("my_recipe.yaml").write_bytes((ROOT / "recipes" / "quickstart.yaml").read_bytes())
+    Path("mine").mkdir()
+    for recipe, path in {"quickstart": "my_recipe.yaml", "local_informed": "mine/local_informed.yaml"}.items():
+        Path(path).write_bytes((ROOT / "recipes" / f"{recipe}.yaml").read_bytes())
     if words[0].isupper():
         return
     name, given = parse(words)

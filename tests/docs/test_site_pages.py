@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from reorder_kit import testing
 from site_pages.links import linked_files, rewritten
 from site_pages.markdown import block, docstring, plain, python_docstring
 from site_pages.navigation import expanded
 from site_pages.places import in_repository, joined, on_site
+from site_pages.python_api import python_pages
+from site_pages.recipe_fields import field_pages
+from site_pages.repository import content_of
 
 
 @pytest.mark.parametrize(
@@ -88,3 +92,21 @@ def test_a_docstring_keeps_its_blocks_of_code():
 
 def test_a_block_may_hold_a_block():
     assert block("```text\nx\n```", "text") == "````text\n```text\nx\n```\n````\n"
+
+
+def test_all_of_the_test_kit_is_on_its_page():
+    page = python_pages()["reference/python/testing.md"]
+    assert [name for name in testing.__all__ if f"::: reorder_kit.testing.{name}\n" not in page] == []
+
+
+@pytest.mark.parametrize("field", ["data.*.set", "backbones.*.set", "learners.*.set", "learners.*.from"])
+def test_a_field_below_a_name_of_the_readers_own_has_a_row(field):
+    assert f"| `{field}` |" in field_pages()["reference/study.md"]
+
+
+def test_a_linked_file_may_be_binary(tmp_path):
+    picture, recipe = tmp_path / "a.png", tmp_path / "b.yaml"
+    picture.write_bytes(b"\x89PNG\xff")
+    recipe.write_text("# reorder-kit run b\nname: b\n")
+    assert content_of(picture) == b"\x89PNG\xff"
+    assert content_of(recipe).startswith("# b.yaml\n")

@@ -58,7 +58,7 @@ def test_same_folders_beside_images_of_the_class_are_read_and_reported(tmp_path:
 @ROOT_OF_CLASSES
 def test_letters_that_hold_the_classes_are_no_classes(tmp_path: Path, folders: Folders) -> None:
     fill(tmp_path, ["a/abbey", "a/airport", "b/bar", "c/church"])
-    with pytest.raises(ReorderKitError, match=r"are letters, a, b, c, and hold folders .* such as a/abbey"):
+    with pytest.raises(ReorderKitError, match=r"has one folder per letter \(a, b, c\), .* such as a/abbey"):
         folders.open(tmp_path)
 
 

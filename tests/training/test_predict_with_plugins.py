@@ -70,7 +70,7 @@ def test_boxes_need_the_place_of_the_image(run, monkeypatch):
 @pytest.mark.parametrize(
     ("preparation", "message"),
     [
-        (None, "does not say how to prepare an image from elsewhere"),
+        (None, "cannot prepare images from outside its data"),
         (7, "preparation returned a int"),
         (Preparation(lambda pixels: pixels, Decoding(1)), "preparation turned image 0 into Tensor"),
         (
