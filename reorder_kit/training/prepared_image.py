@@ -70,8 +70,8 @@ class Preparing:
         """The preparation for a run, whose data is not opened.
 
         Raises:
-            ReorderKitError: if its data source cannot prepare images from outside its data, or its task compares several
-                views of an image.
+            ReorderKitError: if its data source cannot prepare images from outside its data, or its task compares
+                several views of an image.
         """
         experiment, image = run.experiment, run.context.image
         source, task = experiment.data_source, experiment.task

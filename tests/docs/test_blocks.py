@@ -117,6 +117,7 @@ def schema():
 def test_a_yaml_block_is_part_of_a_recipe_or_a_study(block):
     shown = yaml.safe_load(block.source)
     if "seeds" in shown or not shown.keys() <= Recipe.model_fields.keys():
-        Study.model_validate({**find_study("quick")[0], **shown})
+        recipe = {"recipe": {}} if isinstance(shown.get("recipe"), str) else {}  # a name, or a file of the reader's
+        Study.model_validate({**find_study("quick")[0], **shown, **recipe})
     else:
         jsonschema.validate({**read_recipe("quickstart")[0], **shown}, schema())
