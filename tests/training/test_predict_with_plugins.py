@@ -75,7 +75,7 @@ def test_boxes_need_the_place_of_the_image(run, monkeypatch):
         (Preparation(lambda pixels: pixels, Decoding(1)), "preparation turned image 0 into Tensor"),
         (
             Preparation(lambda pixels: Sample(torch.zeros(3, 8, 8), None), Decoding(1)),
-            r"preparation turned image 0 into \(3, 8, 8\) but 1x8x8 is needed",
+            r"preparation turned image 0 into \(3, 8, 8\), but 1x8x8 is needed",
         ),
     ],
 )
