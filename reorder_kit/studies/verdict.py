@@ -97,7 +97,7 @@ def _gain(learned: Comparison, found: Sequence[Comparison], words: Wording) -> s
         said += f", {_from_scratch(scratch, words)}"
     noise = _against_start(learned, NullReward.name, found, words)
     if noise is not None and is_gain(noise):
-        said += f"; with noise for a reward it gains {words.size(noise)}, so the reward does not explain all of it"
+        said += f"; with noise as the reward it gains {words.size(noise)}, so the reward does not explain all of it"
     return f"{said}."
 
 

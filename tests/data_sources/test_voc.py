@@ -213,7 +213,7 @@ def test_a_mask_with_a_number_that_is_no_class_is_unreadable(root: Path) -> None
     assert sample.path.endswith("SegmentationClass/test-image.png")
     assert "21" in sample.reason
     write_image(root, "train-image", mask=np.full((12, 10), 21))
-    with pytest.raises(ReorderKitError, match=r"no training image can be read; the first is .*train-image\.png: .*21"):
+    with pytest.raises(ReorderKitError, match=r"no training image can be used; the first is .*train-image\.png: .*21"):
         open_voc(root, MASK)
 
 

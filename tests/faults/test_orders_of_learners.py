@@ -118,11 +118,11 @@ def test_a_static_policy_reports_one_order():
 @pytest.mark.parametrize(
     ("declared", "reason"),
     [
-        ({"blocks": None}, "blocks is None"),
-        ({"blocks": (0, "1")}, "blocks is (0, '1')"),
-        ({"needs": frozenset({"labels"})}, "needs is frozenset({'labels'})"),
-        ({"is_static": "yes"}, "is_static is 'yes'"),
-        ({"mixes": None}, "mixes is None"),
+        ({"blocks": None}, "declares blocks as None"),
+        ({"blocks": (0, "1")}, "declares blocks as (0, '1')"),
+        ({"needs": frozenset({"labels"})}, "declares needs as frozenset({'labels'})"),
+        ({"is_static": "yes"}, "declares is_static as 'yes'"),
+        ({"mixes": None}, "declares mixes as None"),
     ],
 )
 def test_what_no_policy_can_declare_is_refused_with_the_recipe(declared, reason):
@@ -148,7 +148,7 @@ def test_what_is_no_policy_is_refused_with_the_recipe():
 BACKWARDS = Order(ARANGE.flip(0))
 STARTS = {
     "reversed": (lambda sequence: BACKWARDS, "slot 0 holds patch 15, but patch 0 in the start"),
-    "nearly right": (lambda sequence: Order([*range(14), 15, 14]), "slot 14 holds patch 15, and 14 in the start"),
+    "nearly right": (lambda sequence: Order([*range(14), 15, 14]), "slot 14 holds patch 15, but patch 14 in the start"),
 }
 
 

@@ -79,7 +79,7 @@ REFUSED = {
     "mixer_s32_224": "each slot",
     "crossvit_9_240": "two sequences",
     "tnt_s_patch16_224": "pixels",
-    "naflexvit_base_patch16_gap": "another grid",
+    "naflexvit_base_patch16_gap": "may change with every batch",
     "qwen3_vit_88m": ROTARY,
     "volo_d1_224": IMAGE,
     "levit_128s": IMAGE,

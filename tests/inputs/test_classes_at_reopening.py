@@ -117,7 +117,7 @@ def test_a_report_shows_no_image_of_data_with_other_classes(own, call, change):
     expected = change(own / "photos")
     assert call("report", own / "run").exit_code == 0
     page = (own / "run" / "report" / "report.html").read_text()
-    assert "other classes" in page
+    assert "classes of its data differ" in page
     assert expected.split("'")[1] in page
     assert "data:image/png" not in page
     done = call("report", own / "run", "--set", f"data.root={own / 'photos'}")

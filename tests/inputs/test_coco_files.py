@@ -101,7 +101,9 @@ def test_a_number_of_many_digits_is_a_mistake_of_the_file(field: str, number: in
     text = json.dumps(train).replace('"NUMBER"', f"[1, 2, 3, {digits}]" if field == "bbox" else digits)
     with pytest.raises(ReorderKitError) as error:
         open_coco(tmp_path, text)
-    assert says(error.value.message, "data.root", "train.json", "annotations[1]" if len(digits) < 500 else "no JSON")
+    assert says(
+        error.value.message, "data.root", "train.json", "annotations[1]" if len(digits) < 500 else "not valid JSON"
+    )
     assert len(error.value.message) < 500 + len(str(tmp_path))
 
 

@@ -195,7 +195,7 @@ def test_a_share_is_as_exact_as_it_can_be_written(share: str, run: int, epochs: 
     ("shares", "message"),
     [
         (["6", "10 percent", "ten%", "1e1%", "%", "", ".%", "5%%"], "as 10%, not"),
-        (["-1%", "-0%", "100.01%", "101%", "1000%", "9" * 400 + "%"], "is from 0% to 100%, not"),
+        (["-1%", "-0%", "100.01%", "101%", "1000%", "9" * 400 + "%"], "must be from 0% to 100%, not"),
         (["10.555%", "0.001%", "99.999 %", ".125%"], "has at most two decimals, not"),
     ],
 )

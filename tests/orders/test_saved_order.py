@@ -44,7 +44,7 @@ def test_numpy_holds_patch_numbers_alone(tmp_path):
 
 def test_numpy_does_not_hold_what_would_be_read_as_another_order(tmp_path):
     PARTIAL.save(tmp_path / "order.npy")
-    with pytest.raises(ReorderKitError, match="holds patch 3, so some patches are left out"):
+    with pytest.raises(ReorderKitError, match="holds patch 3, so it leaves patches out"):
         Order.load(tmp_path / "order.npy")
     with pytest.raises(ReorderKitError, match="numbers alone look like one of 2"):
         Order([1, 0], grid=GRID).save(tmp_path / "first.npy")

@@ -90,7 +90,7 @@ def test_no_such_text_is_a_number_of_epochs(value):
         ("{a: " * 100_000, "mappings and lists are nested more than 50 deep"),
         ("- " * 100_000, "mappings and lists are nested more than 50 deep"),
         ("a: " + "x" * MOST_BYTES, "larger than 1 MB"),
-        ("a: " + "9" * 500_000, "a whole number of 500000 digits"),
+        ("a: " + "9" * 500_000, "a whole number with 500000 digits"),
         ("a: &a [*a]", "the anchor 'a' is not defined"),
         ("a: 1\n---\na: 2", "there is a second document"),
         ("k" * 1_000 + ": 1\n" + "k" * 1_000 + ": 2", "is given twice"),

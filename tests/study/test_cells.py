@@ -161,10 +161,22 @@ def test_what_a_learner_sets_is_set_where_it_learns_alone_and_told():
     assert warning == ("held sets schedule.hold_epochs, but its fixed start does not: a difference may come from that")
 
 
+def test_a_backbone_sets_how_much_of_each_start_it_reads():
+    content = {key: value for key, value in CONTENT.items() if key not in ("learners", "controls")}
+    content["backbones"] = {name: {"name": "vit", "patch_size": 2} for name in ("all", "half")}
+    content["backbones"]["half"]["set"] = {"order.keep": 0.5}
+    study = check_study(content, HOST, "grid.yaml", Path()).study
+    found = {
+        (cell.row.backbone, recipe_of(study, cell, HOST, Path())["order"].get("keep")) for cell in cells_of(study, HOST)
+    }
+    assert found == {("all", None), ("half", 0.5)}
+
+
 @pytest.mark.parametrize(
     ("field", "name", "key"),
     [
         ("learners", "held", "order.start"),
+        ("learners", "held", "order.keep"),
         ("learners", "held", "seed"),
         ("learners", "held", "backbone.dim"),
         ("learners", "held", "data.batch_size"),

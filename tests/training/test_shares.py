@@ -120,7 +120,7 @@ def test_shares_of_earlier_calls_stay_where_they_can_be_compared(folder, report,
     assert shares_of(copy) == [(0.125, 2), (0.25, 4), (0.5, 8)]
     # A new result for the same number of slots replaces the old one.
     again = earlier.model_copy(update={"shares": [eighth.model_copy(update={"keep": 0.13})]})
-    assert write_shares(copy, again).endswith("too: 0.25, 0.5.")
+    assert write_shares(copy, again).endswith("keeps earlier shares: 0.25, 0.5.")
     assert shares_of(copy) == [(0.13, 2), (0.25, 4), (0.5, 8)]
 
 
