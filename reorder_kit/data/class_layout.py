@@ -101,8 +101,8 @@ def _refuse_classes_below(folder: Path, levels: Mapping[str, _Level], is_root: b
     ):
         first = min(levels)
         raise ReorderKitError(
-            f"data.root: {folder} has one folder per letter ({_listed(levels)}), each holding folders that start with it,"
-            f" such as {first}/{min(levels[first].inner)}",
+            f"data.root: {folder} has one folder per letter ({_listed(levels)}), each holding folders that "
+            f"start with it, such as {first}/{min(levels[first].inner)}",
             f"these inner folders look like the classes; move them up into {folder}",
         )
     common = frozenset.intersection(*(level.inner for level in levels.values()))
