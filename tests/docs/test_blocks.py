@@ -69,7 +69,7 @@ def furnished(tmp_path_factory):
         patch.chdir(home)
         for recipe in ("quickstart", "local_informed"):
             typed("run", recipe, *short)
-        photos = ("data={name: image-folder, root: PHOTOS, size: 32}", "backbone.patch_size=8", "name=photos")
+        photos = ("data={name: image-folder, root: PHOTOS, image_size: 32}", "backbone.patch_size=8", "name=photos")
         typed("run", "quickstart", *short, *(word for each in photos for word in ("--set", each)))
         small = ["seeds=1", "recipe.train.epochs=1", "starts=[row]", "learners={}", "controls=[]"]
         typed("study", "demo", *(word for each in small for word in ("--set", each)))
