@@ -26,6 +26,20 @@ def load_host() -> PluginHost:
     return host
 
 
+def warn_of_deprecated(host: PluginHost, kind: str, names: Iterable[str]) -> None:
+    """Report on standard error which components a release will remove.
+
+    Args:
+        host: the plugins.
+        kind: of the components.
+        names: as they were given to a command; those of files and folders are skipped.
+    """
+    registry = host.find_registry(kind)
+    for name in dict.fromkeys(names):
+        if name in registry and (words := registry.get(name).deprecation()):
+            print_to_stderr(f"warning: {words}")
+
+
 def recipe_content(
     recipe: str, assignments: Iterable[str] | None, device: str | None = None, seed: int | None = None
 ) -> dict[str, Any]:

@@ -86,7 +86,7 @@ def planted(
     from reorder_kit.benchmark.planted_pictures import draw_pictures
     from reorder_kit.benchmark.planted_report import report
     from reorder_kit.benchmark.planted_runs import PlantedRun
-    from reorder_kit.cli._lookup import load_host
+    from reorder_kit.cli._lookup import load_host, warn_of_deprecated
     from reorder_kit.jobs.ledger import Ledger
     from reorder_kit.jobs.local_processes import LocalProcesses
     from reorder_kit.jobs.slots import slots_of_one_thread
@@ -94,6 +94,7 @@ def planted(
 
     with stoppable():
         host = load_host()
+        warn_of_deprecated(host, "order-learner", learners or ())
         runs = plan_benchmark(cases or (), learners or (), sets or (), range(first_seed, first_seed + seeds), host)
         if figures is not None:
             require_writable_folder(figures)

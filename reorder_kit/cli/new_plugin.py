@@ -46,7 +46,7 @@ def new_plugin(
       reorder-kit new-plugin listener best-epoch --folder ~/plugins/best-epoch
     """
     from reorder_kit.cli._lookup import load_host
-    from reorder_kit.scaffold.new_plugin import plan_plugin
+    from reorder_kit.scaffold.plan_plugin import plan_plugin
     from reorder_kit.scaffold.write_package import try_it, write_package
 
     plugin = plan_plugin(kind, name, load_host())

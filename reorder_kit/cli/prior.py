@@ -122,10 +122,12 @@ def prior(
         require_picture_file(png)
     from reorder_kit.analysis.fitted_vq import VqRequest
     from reorder_kit.analysis.ranked_recipe import RankedRecipe, ScoredStart, rank_recipe, ranks_patches, with_prior
-    from reorder_kit.cli._lookup import load_host, recipe_content
+    from reorder_kit.cli._lookup import load_host, recipe_content, warn_of_deprecated
     from reorder_kit.cli._ranked_patches import IMAGES, draw, print_patches, rank_patches_of
 
     host = load_host()
+    warn_of_deprecated(host, "prior", [] if name is None else [name])
+    warn_of_deprecated(host, "ordering", orderings or ())
     content = with_prior(recipe_content(recipe, sets), name, host)
     found: RankedRecipe | RankedPatches
     if ranks_patches(content, host):

@@ -60,7 +60,7 @@ def show_order(
       reorder-kit show-order morton --grid 4x4 --json > order.json
       reorder-kit show-order runs/quickstart
     """
-    from reorder_kit.cli._lookup import load_host
+    from reorder_kit.cli._lookup import load_host, warn_of_deprecated
     from reorder_kit.experiment.find_order import find_order
     from reorder_kit.figures.terminal import order_as_text
     from reorder_kit.orders.grid import Grid
@@ -73,7 +73,9 @@ def show_order(
 
         require_picture_file(png)
     options = override({}, map(parse_assignment, sets or ()))
-    found = find_order(ordering, load_host(), Grid.parse(grid) if grid else None, options)
+    host = load_host()
+    warn_of_deprecated(host, "ordering", [ordering])
+    found = find_order(ordering, host, Grid.parse(grid) if grid else None, options)
     if keep is not None:
         found = found.kept(keep)
     if png is not None:

@@ -37,13 +37,13 @@ def load_entry_point(entry_point: EntryPoint, record: PluginRecord) -> object:
     module = entry_point.module
     try:
         plugin = entry_point.load()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         record.api = _declared_in_source(module)
         # An import often fails because the API has changed since.
         misfit = _misfit(record.api, module, record) if record.api else None
         if misfit is not None:
             raise ReorderKitError(f"{misfit.message}: {words_of(error)}", misfit.hint) from error
-        raise ReorderKitError(words_of(error), f"python -c 'import {module}' shows the traceback") from error
+        raise ReorderKitError(words_of(error), _how_to_see(entry_point)) from error
     declared = getattr(import_module(module), DECLARATION, None)
     record.api = declared if isinstance(declared, str) else ""
     misfit = _misfit(declared, module, record)
@@ -57,12 +57,13 @@ def _misfit(declared: Any, module: str, record: PluginRecord) -> ReorderKitError
     if declared is None:
         return ReorderKitError(
             f"{module} does not declare which version of the plugin API it was written for",
-            f"add the line {_line()} to {module}",
+            f"{_upgrade(record)}; its authors add the line {_line()} to {module}",
         )
     version = _parsed(declared)
     if version is None:
         return ReorderKitError(
-            f"{module} declares {DECLARATION} = {quoted(declared)}, which is not a version", f"write it as in {_line()}"
+            f"{module} declares {DECLARATION} = {quoted(declared)}, which is not a version",
+            f"{_upgrade(record)}; its authors write it as in {_line()}",
         )
     (major, minor), (own_major, own_minor) = version, _parsed(API_VERSION) or (0, 0)
     if major == own_major and minor <= own_minor:
@@ -70,9 +71,20 @@ def _misfit(declared: Any, module: str, record: PluginRecord) -> ReorderKitError
     reason = f"it was written for plugin API {declared}, and reorder-kit {__version__} has {API_VERSION}"
     if version > (own_major, own_minor):
         return ReorderKitError(reason, "pip install --upgrade reorder-kit")
-    return ReorderKitError(
-        reason, f"pip install --upgrade {record.distribution}; if that is the newest, ask its authors to update it"
-    )
+    return ReorderKitError(reason, _upgrade(record))
+
+
+def _how_to_see(entry_point: EntryPoint) -> str:
+    """A command that fails as the plugin did; a missing attribute does not make the import of its module fail."""
+    if not entry_point.attr:
+        return f"python -c 'import {entry_point.module}' shows the traceback"
+    code = f"from importlib import import_module; import_module('{entry_point.module}').{entry_point.attr}"
+    return f'python -c "{code}" shows the traceback'
+
+
+def _upgrade(record: PluginRecord) -> str:
+    """What the user of a plugin can do."""
+    return f"pip install --upgrade {record.distribution}; if that is the newest, ask its authors to update it"
 
 
 def _line() -> str:
@@ -95,5 +107,7 @@ def _declared_in_source(module: str) -> str:
     for statement in tree.body:
         match statement:
             case ast.Assign(targets=[ast.Name(id="reorder_kit_api")], value=ast.Constant(value=str(version))):
+                return version
+            case ast.AnnAssign(target=ast.Name(id="reorder_kit_api"), value=ast.Constant(value=str(version))):
                 return version
     return ""

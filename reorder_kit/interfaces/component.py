@@ -109,7 +109,8 @@ class Component:
     ``name`` is its name in recipes; ``Options`` are the further keys that a recipe may give, each a pydantic field
     with a type, an optional default, and a description.
 
-    ``deprecated`` says that a release will remove the component; using it causes a warning.
+    ``deprecated`` says that a release will remove the component; using it causes a warning. Subclasses do not
+    inherit it.
     """
 
     kind: ClassVar[Kind]
@@ -117,6 +118,11 @@ class Component:
     Options: ClassVar[Any] = ComponentOptions
     class_facts: ClassVar[Mapping[str, ClassFact]] = {}
     deprecated: ClassVar[Deprecation | None] = None
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if "deprecated" not in vars(cls):  # what replaces a deprecated component may derive from it
+            cls.deprecated = None
 
     @classmethod
     def deprecation(cls) -> str:

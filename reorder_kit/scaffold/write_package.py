@@ -10,16 +10,12 @@ import jinja2
 from reorder_kit import __version__
 from reorder_kit.errors import ReorderKitError, writing
 from reorder_kit.hookspecs import API_VERSION
-from reorder_kit.scaffold.new_plugin import LISTENER, NewPlugin, require_own_class
+from reorder_kit.scaffold.new_plugin import LISTENER, NewPlugin
 from reorder_kit.writable import require_writable_folder
 
 
 def package_of(plugin: NewPlugin) -> dict[str, str]:
-    """The files of its package: their contents, by their paths in it.
-
-    Raises:
-        ReorderKitError: if its name means something else in its files.
-    """
+    """The files of its package: their contents, by their paths in it."""
     templates = jinja2.Environment(
         loader=jinja2.PackageLoader("reorder_kit.scaffold"),
         undefined=jinja2.StrictUndefined,
@@ -34,14 +30,12 @@ def package_of(plugin: NewPlugin) -> dict[str, str]:
         return templates.get_template(f"{template}.jinja").render(**facts, api=API_VERSION, version=__version__, **more)
 
     package = f"src/{plugin.module}"
-    source = rendered(f"{plugin.kind}/component.py")
-    require_own_class(plugin, source)
     use = rendered(f"{plugin.kind}/use.md").strip()
     return {
         "pyproject.toml": rendered("shared/pyproject.toml"),
         "README.md": rendered("shared/README.md", use=use, try_it=try_it(plugin)),
         f"{package}/__init__.py": rendered("shared/__init__.py"),
-        f"{package}/{plugin.file}.py": source,
+        f"{package}/{plugin.file}.py": rendered(f"{plugin.kind}/component.py"),
         f"{package}/py.typed": "",
         f"tests/test_{plugin.name.replace('-', '_')}.py": rendered(f"{plugin.kind}/test.py"),
     }

@@ -38,7 +38,8 @@ class Plan:
         seeds: number of runs of each row.
         comparisons: number of comparisons by question.
         left_out: sentences about controls that do not apply to a learner.
-        warnings: questions that so few seeds cannot answer, and settings that differ between the sides of a comparison.
+        warnings: questions that so few seeds cannot answer, settings that differ between the sides of a comparison, and
+            components that a release will remove.
         pool: names of the starts from which the best fixed order is chosen.
         lengths: training lengths at which everything is repeated.
     """

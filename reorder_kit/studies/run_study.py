@@ -128,7 +128,8 @@ class StudyRun:
     @property
     def plan(self) -> Plan:
         """The plan of the study."""
-        return plan_of(self.checked.study, self.host)
+        plan = plan_of(self.checked.study, self.host)
+        return replace(plan, warnings=(*plan.warnings, *self.checked.deprecated))
 
     def missing(self) -> list[Cell]:
         """The runs that are not finished."""

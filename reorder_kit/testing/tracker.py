@@ -18,7 +18,8 @@ FIGURES = {"train/loss": 0.25, "validation/top1": 0.5, "seconds": 1.5}
 SUMMARY = {"test/top1": 0.75}
 FILES = {"order.json": '{"order": [1, 0]}', "metrics.jsonl": '{"epoch": 1}\n'}
 """What is in the run folder."""
-_SECRETS = {"password", "secret", "token", "credential", "credentials"}
+_SECRETS = {"apikey", "credential", "credentials", "passphrase", "passwd", "password", "secret", "token"}
+_SECRET_KEYS = ("access_key", "api_key", "private_key")
 
 
 @dataclass(frozen=True)
@@ -55,12 +56,16 @@ def log_epochs(tracker: Tracker, folder: Path, first: int, last: int) -> None:
     tracker.save(folder / "order.json")
 
 
+def _is_secret(option: str) -> bool:
+    return bool(_SECRETS & set(option.split("_"))) or any(key in option for key in _SECRET_KEYS)
+
+
 @rule
 def its_options_are_those_of_a_tracker(case: TrackerCase) -> None:
     """Derive ``Options`` from ``TrackerOptions``, and let none be a password or a key: they are written down."""
     own = case.component.Options
     expect(issubclass(own, TrackerOptions), f"{own.__name__} does not derive from TrackerOptions")
-    secret = [name for name in own.model_fields if _SECRETS & set(name.split("_")) or "api_key" in name]
+    secret = [name for name in own.model_fields if _is_secret(name.lower())]
     expect(not secret, f"the option {', '.join(secret)} would be written into the run folder")
 
 

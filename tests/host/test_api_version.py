@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
 import pytest
 
 from reorder_kit.hookspecs import API_VERSION
@@ -79,7 +85,10 @@ def test_without_a_version_it_is_refused_with_the_line_to_add(loaded):
     record = loaded(None)
     assert (record.status, record.api) == ("failed", "")
     assert record.reason.startswith("rule_plugin does not declare ")
-    assert record.reason.endswith('hint: add the line reorder_kit_api = "3.4" to rule_plugin')
+    assert record.reason.endswith(
+        "hint: pip install --upgrade rule-dist; if that is the newest, ask its authors to update it; "
+        'its authors add the line reorder_kit_api = "3.4" to rule_plugin'
+    )
 
 
 @pytest.mark.parametrize("api", [3.4, (3, 4), "3", "3.4.0", "v3.4", " 3.4", "", "3.x", "٣.٤", True, ["3.4"]])
@@ -106,6 +115,31 @@ def test_an_import_that_fails_for_another_reason_says_how_to_see_more(loaded, ap
         "ModuleNotFoundError: No module named 'no_such_module_anywhere'\n"
         "  hint: python -c 'import rule_plugin' shows the traceback"
     )
+
+
+def test_a_version_with_a_type_is_read_from_a_module_that_cannot_be_imported(loaded):
+    record = loaded(None, 'reorder_kit_api: str = "4.0"\nimport no_such_module_anywhere\n')
+    assert record.api == "4.0"
+    assert "it was written for plugin API 4.0, and reorder-kit" in record.reason
+
+
+def test_a_module_that_exits_stops_nothing_else_but_a_keyboard_interrupt_does(loaded):
+    record = loaded("3.4", "raise SystemExit(3)\n")
+    assert record.reason.startswith("SystemExit: 3\n")
+    with pytest.raises(KeyboardInterrupt):
+        loaded("3.4", "raise KeyboardInterrupt\n")
+
+
+def test_a_missing_attribute_is_shown_by_the_command_in_its_hint(loaded, tmp_path):
+    record = loaded("3.4", value="rule_plugin:Plugin.wrong")
+    reason, hint = record.reason.split("\n  hint: ")
+    assert "has no attribute 'wrong'" in reason
+    command = shlex.split(hint.removesuffix(" shows the traceback"))
+    place = import_module("rule_plugin").__file__
+    done = subprocess.run(
+        [sys.executable, *command[1:]], capture_output=True, text=True, cwd=Path(place).parent, timeout=60
+    )
+    assert "has no attribute 'wrong'" in done.stderr
 
 
 def test_an_entry_point_that_is_not_a_module_is_explained(install):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -120,6 +121,86 @@ def test_list_plugins_and_describe_say_so(install, tmp_path, monkeypatch):
     assert f"It {SENTENCE}." in shown("describe", "ordering", "old-walk").splitlines()
     assert json.loads(shown("describe", "ordering", "old-walk", "--json"))["deprecated"] == SENTENCE
     assert "(deprecated) Rows from left to right." in shown("describe", "ordering")
+
+
+SOURCE_OF_OTHERS = """
+from reorder_kit import hookimpl
+from reorder_kit.interfaces import Deprecation
+from reorder_kit.order_learners.softsort import SoftSort
+from reorder_kit.priors.lzma import Lzma
+
+class OldSort(SoftSort):
+    \"\"\"SoftSort under its old name.\"\"\"
+    name = "old-sort"
+    deprecated = Deprecation(instead="order-learner softsort", removed_in="1.0")
+
+class OldScore(Lzma):
+    \"\"\"LZMA under its old name.\"\"\"
+    name = "old-score"
+    deprecated = Deprecation(instead="prior lzma", removed_in="1.0")
+
+@hookimpl
+def register_order_learners():
+    return [OldSort]
+
+@hookimpl
+def register_priors():
+    return [OldScore]
+"""
+STUDY = """
+format_version: 1
+name: trial
+seeds: 2
+recipe: {task: {name: classification}, train: {epochs: 1, device: cpu}}
+data: {digits: {batch_size: 100}}
+backbones: {local: {patch_size: 2, depth: 1, dim: 8}}
+starts: {row: , old-walk: }
+learners: {old-sort: {warmup_epochs: 0}}
+controls: []
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["show-order", "old-walk", "--grid", "2x2"], ["ordering 'old-walk' is"]),
+        (
+            ["prior", "quickstart", "--prior", "old-score", "--orderings", "old-walk", "--set", "no=1"],
+            ["ordering 'old-walk' is", "prior 'old-score' is"],
+        ),
+        (["bench", "planted", "--learner", "old-sort", "--case", "none"], ["order-learner 'old-sort' is"]),
+        (
+            ["study", "study.yaml", "--dry-run"],
+            ["learners.old-sort: order-learner 'old-sort' is", "starts.old-walk: ordering 'old-walk' is"],
+        ),
+    ],
+)
+def test_commands_that_are_given_a_deprecated_name_warn(install, tmp_path, monkeypatch, words, expected):
+    from typer.testing import CliRunner
+
+    from reorder_kit.cli.main import app
+
+    monkeypatch.chdir(tmp_path)
+    Path("study.yaml").write_text(STUDY)
+    install("old-dist", {"old": "old_plugin"}, {"old_plugin": SOURCE})
+    install("others-dist", {"others": "others_plugin"}, {"others_plugin": SOURCE_OF_OTHERS})
+    stderr = CliRunner().invoke(app, words).stderr
+    lines = sorted(line for line in stderr.splitlines() if "deprecated" in line)
+    assert len(lines) == len(expected)
+    for line, start in zip(lines, expected, strict=True):
+        assert line.startswith(f"warning: {start} deprecated and will be removed in release ")
+
+
+def test_what_derives_from_a_deprecated_one_is_not_deprecated():
+    class NewWalk(OldWalk):
+        """The same under its new name."""
+
+        name = "new-walk"
+
+    assert NewWalk.deprecated is None
+    assert NewWalk.deprecation() == ""
+    assert told(host_with(OldWalk, NewWalk), order={"start": "new-walk"}) == []
+    assert OldWalk.deprecation() == f"ordering 'old-walk' {SENTENCE}"
 
 
 def test_a_run_event_that_will_be_removed_is_in_the_record_of_who_follows_it():

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 
 import pytest
 import torch
-from pydantic import Field
+from pydantic import Field, create_model
 
 from reorder_kit.interfaces import ComponentOptions, Tracker, TrackerOptions
 from reorder_kit.testing import TRACKER_RULES, BrokenRulesError, check_tracker, tracker_case
@@ -135,3 +136,18 @@ def test_one_that_breaks_a_rule_breaks_that_one_alone(tracker, rule):
         except BrokenRulesError:
             broken.add(each.name)
     assert broken == {rule}
+
+
+@pytest.mark.parametrize(
+    ("option", "is_secret"),
+    [
+        *((name, True) for name in ("api_key", "aws_access_key_id", "private_key", "passwd", "login_token", "secret")),
+        *((name, False) for name in ("key", "tokens", "keyboard", "secretary", "digits")),
+    ],
+)
+def test_an_option_that_may_be_secret_is_refused_by_its_name(option, is_secret):
+    options = create_model("Options", __base__=TrackerOptions, **{option: (str, Field("", description="a word"))})
+    tracker = type("Named", (JsonLines,), {"Options": options, "__doc__": "It has an option."})
+    refused = pytest.raises(BrokenRulesError, match=f"the option {option} would be written into the run folder")
+    with refused if is_secret else nullcontext():
+        check_tracker(tracker)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -17,7 +19,7 @@ from reorder_kit.hookspecs import API_VERSION
 from reorder_kit.host.plugin_record import PluginRecord
 from reorder_kit.interfaces import INTERFACES
 from reorder_kit.scaffold import write_package
-from reorder_kit.scaffold.new_plugin import plan_plugin
+from reorder_kit.scaffold.plan_plugin import plan_plugin
 from reorder_kit.testing import host_with
 
 KINDS = [*(interface.kind.name for interface in INTERFACES), "listener"]
@@ -99,12 +101,25 @@ def test_a_kind_can_be_given_in_any_spelling(call, kind):
         ("ordering", "my--walk", "cannot be named 'my--walk'", "as in my-walk"),
         ("ordering", "../walk", "cannot be named '../walk'", "as in walk"),
         ("ordering", "wälk", "cannot be named 'wälk'", "lower-case letters"),
-        ("ordering", "w" * 41, "cannot be named 'www", "at most 40"),
+        ("ordering", "w" * 41, "cannot be named 'www", "at most 30"),
+        ("ordering", "w" * 31, "cannot be named 'www", f"at most 30 characters, as in {'w' * 30}"),
+        ("ordering", "Ab" * 20, "cannot be named 'AbAb", f"as in {'ab-' * 9}ab"),
         ("ordering", "true", "cannot be named 'true'", "lower-case letters"),
         ("ordering", "none", "its class would be None, which is a name of Python", "choose another name"),
         ("ordering", "test-walk", "its class would be TestWalk, which pytest takes for tests", "choose another name"),
         ("ordering", "size", "its class would be Size, which means something else", "choose another name"),
         ("order-learner", "swap-policy", "its class would be SwapPolicy, which means something", "choose another name"),
+        ("prior", "p-a-t-c-h-e-s", "its class would be PATCHES, which means something else", "choose another name"),
+        *(
+            (kind, name, f"means something else in tests/test_{name.replace('-', '_')}.py", "choose another name")
+            for kind, name in (
+                ("ordering", "grid"),
+                ("prior", "grid"),
+                ("prior", "image-shape"),
+                ("tokenizer", "grid"),
+                ("order-learner", "sequence"),
+            )
+        ),
         ("ordering", "hilbert", "ordering 'hilbert' is already provided by plugin 'orderings.hilbert'", "another name"),
     ],
 )
@@ -116,6 +131,31 @@ def test_what_cannot_be_is_refused_in_words(call, kind, name, message, hint):
     assert list(Path().iterdir()) == []
 
 
+@pytest.mark.parametrize("name", ["Hilbert", "None", "Grid", "Test-Walk", "hilbert_"])
+def test_a_name_that_would_be_refused_is_not_proposed(call, name):
+    done = call("ordering", name)
+    assert done.exit_code == 2
+    assert "as in" not in done.stderr
+
+
+@pytest.mark.parametrize("name", ["sequence", "mapping", "none", "test-diary"])
+def test_a_listener_has_no_class_whose_name_matters(call, name):
+    assert call("listener", name).exit_code == 0
+
+
+def test_every_package_is_clean_whatever_the_length_of_its_name(host, tmp_path):
+    names = ["x", "x-y", "b" * 15, "try-a-name-of-some-length", "l" * 30, "abcd-efgh-ijkl-mnop-qrst-uvwxy"]
+    assert max(map(len, names)) == 30
+    for kind in KINDS:
+        for number, name in enumerate(names):
+            write_package.write_package(plan_plugin(kind, name, host), tmp_path / f"{kind}-{number}")
+    for words in (["check", "--no-cache", "--output-format", "concise"], ["format", "--no-cache", "--check"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "ruff", *words, str(tmp_path)], capture_output=True, text=True, timeout=60
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_a_name_of_another_kind_is_free(call):
     assert call("prior", "hilbert").exit_code == 0
 
@@ -123,8 +163,13 @@ def test_a_name_of_another_kind_is_free(call):
 def test_the_name_of_an_installed_plugin_is_taken():
     host = host_with()
     host.plugins.append(PluginRecord("diary", "diary-dist", "1.0"))
-    with pytest.raises(ReorderKitError, match="'diary' is already installed, by diary-dist"):
+    with pytest.raises(ReorderKitError, match="'diary' is already installed, by diary-dist") as refused:
         plan_plugin("ordering", "diary", host)
+    assert refused.value.hint.endswith("pip uninstall diary-dist")
+    host.plugins.append(PluginRecord("notes", "", ""))
+    with pytest.raises(ReorderKitError, match="'notes' is already installed, by this program") as refused:
+        plan_plugin("ordering", "notes", host)
+    assert refused.value.hint == "choose another name"
 
 
 def test_the_name_of_an_installed_package_is_taken(call, tmp_path, monkeypatch):

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from reorder_kit.interfaces import INTERFACES
-from reorder_kit.scaffold.new_plugin import plan_plugin
+from reorder_kit.scaffold.plan_plugin import plan_plugin
 from reorder_kit.scaffold.write_package import write_package
 from reorder_kit.testing import host_with
 

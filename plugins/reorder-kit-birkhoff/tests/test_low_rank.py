@@ -223,7 +223,7 @@ def test_it_keeps_the_contract_of_order_learners_on_small_grids() -> None:
     [
         {},
         {"straight_through": True, "rank": 3},
-        {"rank": 64, "max_iterations": 3, "lr": 0.1, "search": "then-retrain"},
+        {"rank": 64, "max_iterations": 3, "lr": 0.02, "search": "then-retrain"},
         {"temperature": {"shape": "triangular", "initial": 0.0, "final": 0.0}},
     ],
     ids=str,

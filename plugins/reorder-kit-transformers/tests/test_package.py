@@ -38,7 +38,8 @@ def test_the_readme_names_every_family_and_every_refusal_and_its_recipes_hold():
     text = (PACKAGE / "README.md").read_text()
     named = {name for row in text.splitlines() if row.startswith("| `") for name in re.findall(r"`([^`]+)`", row)}
     assert FAMILIES.keys() | REFUSED.keys() | VISION_PARTS.keys() <= named
-    scratch, _ = (yaml.safe_load(block)["backbone"] for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL))
+    blocks = [yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)]
+    scratch, _ = (block["backbone"] for block in blocks if "backbone" in block)
     scratch.pop("name")
     facts = encoder.Transformers.facts(encoder.Transformers.Options.model_validate(scratch), ImageShape(1, 8, 8))
     assert (facts.dim, facts.depth) == (64, 3)

@@ -8,6 +8,7 @@ import torch
 
 from reorder_kit.errors import ReorderKitError
 from reorder_kit_transformers.configuration import Plan
+from reorder_kit_transformers.fixed_positions import fixed_positions
 from reorder_kit_transformers.options import TransformersOptions
 from reorder_kit_transformers.settings import settings_of
 
@@ -27,6 +28,10 @@ def build(options: TransformersOptions, plan: Plan) -> Any:
     if options.pretrained is None:
         plan.config._attn_implementation = _ATTENTION
         model = kind(plan.config, **plan.family.arguments)
+        if plan.family.fixed_positions:
+            with torch.no_grad():
+                table = fixed_positions(plan.own_grid.height, plan.config.hidden_size)
+                model.embeddings.position_embeddings.copy_(table.unsqueeze(0))
     else:
         model = _loaded(options.pretrained, kind, options, plan)
     _leave_out(model, options, plan)

@@ -99,6 +99,10 @@ def _check_heads(plan: Plan) -> None:
             f"{config.num_hidden_layers} blocks of width {dim} with {heads} heads cannot be built",
             "set hidden_size to a multiple of num_attention_heads, and num_hidden_layers to 1 or more",
         )
+    if plan.family.fixed_positions and dim % 4:
+        raise ReorderKitError(
+            f"the sines and cosines of {plan.family.name} need a width that 4 divides, not {dim}", "change hidden_size"
+        )
     if plan.family.name == "dinov3_vit" and dim // heads % 4:
         raise ReorderKitError(
             f"rotary positions need heads of a width that 4 divides, not {dim // heads}",

@@ -17,8 +17,9 @@ from reorder_kit.layers.single_images import refuse_clips
 from reorder_kit.layers.slot_embedding import SlotEmbedding
 from reorder_kit_transformers.blocks import Blocks
 from reorder_kit_transformers.building import build
-from reorder_kit_transformers.configuration import plan_of
+from reorder_kit_transformers.configuration import Plan, plan_of
 from reorder_kit_transformers.embedding import embedded_patches, tokens_before
+from reorder_kit_transformers.image_scale import caution_about_scale
 from reorder_kit_transformers.maps import recorded_weights
 from reorder_kit_transformers.options import TransformersOptions
 from reorder_kit_transformers.pooling import pooled
@@ -58,6 +59,7 @@ class Transformers(Backbone):
             order_sensitive=several and (has_slots or options.readout == "last"),
             slots_order_sensitive=several and has_slots,
             has_positions=plan.has_positions,
+            caution=_caution(options, plan, image),
             downloads=options.pretrained is not None and not Path(options.pretrained).is_absolute(),
         )
 
@@ -140,6 +142,17 @@ class Transformers(Backbone):
             of_slots = mean_slot(by_slot) if self.readout == "mean" else last_slot(by_slot)
             shares = nn.functional.pad(of_slots, (prefix, 0))
         return AttentionMaps(tuple(weights), shares, first_slot=prefix)
+
+
+def _caution(options: TransformersOptions, plan: Plan, image: ImageShape) -> str:
+    if options.pretrained is not None:
+        return caution_about_scale(options.pretrained, image.channels)
+    if plan.family.positions is None or plan.has_positions or plan.has_bias:
+        return ""
+    return (
+        f"config: {plan.family.name} has no positions unless config asks for them: set use_relative_position_bias, "
+        "use_shared_relative_position_bias or use_absolute_position_embeddings to true"
+    )
 
 
 @hookimpl

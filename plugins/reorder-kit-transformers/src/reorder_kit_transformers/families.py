@@ -31,6 +31,7 @@ class Family:
             where the configuration decides between CLS and the mean, as in BEiT.
         patches: of ``embeddings``, what embeds pixels.
         positions: of ``embeddings``, the absolute positions: a parameter or an embedding; None without them.
+        fixed_positions: whether these are sines and cosines that are not trained.
         positioned: tokens before the patches that have a position, too.
         norm_before: of all tokens, before the first block.
         norm: of all tokens, after the last block.
@@ -47,6 +48,7 @@ class Family:
     readout: Literal["cls", "mean", "head"] | None = "cls"
     patches: str = "patch_embeddings"
     positions: str | None = "position_embeddings"
+    fixed_positions: bool = False
     positioned: int = 1
     norm_before: str | None = None
     norm: str | None = "layernorm"
@@ -125,7 +127,7 @@ FAMILIES = {
             norm_of_readout="post_layernorm",
             **_OF_CLIP,
         ),
-        Family("vit_mae", "ViTMAEConfig", "ViTMAEModel", "layers", ("cls_token",), square=True),
+        Family("vit_mae", "ViTMAEConfig", "ViTMAEModel", "layers", ("cls_token",), fixed_positions=True, square=True),
         Family("vit_msn", "ViTMSNConfig", "ViTMSNModel", "layers", ("cls_token",)),
         Family("ijepa", "IJepaConfig", "IJepaModel", "layers", (), readout="mean", positioned=0),
     )

@@ -1,0 +1,58 @@
+"""Warnings about what would go wrong silently: the scale of pixels, and encoders without positions."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+import transformers
+from reorder_kit_transformers.encoder import Transformers
+
+from reorder_kit.interfaces import ImageShape
+
+IMAGE = ImageShape(3, 12, 12)
+SMALL = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 24}
+IMAGENET = {"image_mean": [0.485, 0.456, 0.406], "image_std": [0.229, 0.224, 0.225]}
+HALF = {"image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5]}
+
+
+def caution(**options: Any) -> str:
+    return Transformers.facts(Transformers.Options.model_validate(options), IMAGE).caution
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (HALF, "mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5]"),
+        ({**HALF, "image_std": [1, 1, 1]}, "mean: [0.5, 0.5, 0.5], std: [1.0, 1.0, 1.0]"),
+        ({**IMAGENET, "do_normalize": False}, "mean: [0.0, 0.0, 0.0], std: [1.0, 1.0, 1.0]"),
+        (IMAGENET, ""),
+        ({"image_mean": [0.5], "image_std": [0.5]}, ""),
+        ({"image_mean": "half"}, ""),
+        ([], ""),
+        (None, ""),
+    ],
+)
+def test_the_scale_of_a_checkpoint_is_named_unless_it_is_that_of_imagenet(tmp_path, content, expected):
+    transformers.ViTConfig(**SMALL, image_size=12, patch_size=4).save_pretrained(tmp_path)
+    if content is not None:
+        (tmp_path / "preprocessor_config.json").write_text(json.dumps(content))
+    found = caution(pretrained=str(tmp_path))
+    assert found.startswith("pretrained: ") is bool(expected)
+    assert expected in found
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [None, "use_relative_position_bias", "use_shared_relative_position_bias", "use_absolute_position_embeddings"],
+)
+def test_a_beit_from_scratch_without_positions_is_warned_of(setting):
+    config = SMALL if setting is None else {**SMALL, setting: True}
+    found = caution(model="beit", config=config, patch_size=4)
+    assert found.startswith("config: beit has no positions") is (setting is None)
+
+
+@pytest.mark.parametrize("model", ["vit", "dinov3_vit", "vit_mae"])
+def test_encoders_with_positions_are_not_warned_of(model):
+    assert caution(model=model, config=SMALL, patch_size=4) == ""
