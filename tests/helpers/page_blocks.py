@@ -24,7 +24,7 @@ _BLOCK = re.compile(
 EXECUTED = ("python", "console")
 
 SMALL = {
-    "run": ["--set", "train.epochs=2"],
+    "run": ["--set", "train.epochs=2", "--set", "controls=[]"],
     "transfer": ["--set", "train.epochs=2", "--seeds", "1"],
     "study": ["--dry-run", "--out", "planned"],
     "race": ["--dry-run"],
