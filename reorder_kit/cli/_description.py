@@ -111,7 +111,7 @@ def _options(
             yield from _options(section, definitions, f"{row['name']}.*.", (*above, id(section)))
 
 
-def _schema(found: Any, definitions: Mapping[str, Any]) -> Mapping[str, Any]:
+def _schema(found: Any, definitions: Mapping[str, Any]) -> dict[str, Any]:
     """The schema that a keyword has; empty if it has none, or only says whether anything is allowed."""
     return resolve(found, definitions) if isinstance(found, dict) else {}
 

@@ -265,6 +265,8 @@ def impossible(parameter, kind):
 @pytest.mark.parametrize(("command", "parameter", "kind"), list(parameters()))
 def test_impossible_values_are_refused_in_words(command, parameter, kind, uncomputed):
     surely, perhaps = impossible(parameter, plain(kind))
+    if (command, parameter.name) == ("new-plugin", "name"):  # a new name may be that of a file
+        surely = [value for value in surely if value != "loop"]
     for value in surely:
         arguments = with_value(command, parameter, value)
         assert ended_well(call(command, arguments)), f"{value!r:.80} is not refused"

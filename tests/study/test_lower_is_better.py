@@ -109,7 +109,7 @@ def test_a_learner_gains_where_it_makes_the_metric_smaller_and_noise_that_does_i
     assert found[2].sentence.endswith("which is not expected")
     assert "1.000 (1.000 to 1.000) worse than row, kept fixed (p" in found[3].sentence
     parts = ("gains 1.000", "holds up", "0.500 (0.500 to 0.500) better than the start")
-    assert says(said[0], "local", "reinforce from row", *parts, "noise for a reward", "0.750")
+    assert says(said[0], "local", "reinforce from row", *parts, "noise as the reward", "0.750")
     assert says(said[1], "Not as expected", "reinforce from row with noise as the reward", "0.750")
     assert said[2].endswith("in 1 of 1 comparisons it is worse or within ±0.020.")
 
