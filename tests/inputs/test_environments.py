@@ -116,7 +116,7 @@ def test_in_a_c_locale_a_path_in_a_recipe_that_cannot_be_named_is_refused_with_t
 def test_in_a_c_locale_a_path_on_the_command_line_that_is_not_there_is_refused_with_the_cause(photos):
     done = call("validate", photos / "türen.yaml", **ASCII)
     assert done.returncode == 2
-    assert says(done.stderr.decode(), "no such file", "ascii", "PYTHONUTF8=1")
+    assert says(done.stderr.decode(), "neither a file", "ascii", "PYTHONUTF8=1")
 
 
 @pytest.mark.slow

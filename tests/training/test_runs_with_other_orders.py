@@ -341,7 +341,7 @@ def test_the_report_of_an_order_that_leaves_patches_out(partial: Ran, tmp_path: 
     )
     shown = track(page)
     assert [len(step["order"]) for step in shown["steps"]] == [16, 8, 8]
-    assert len(shown["colours"]) == 16
+    assert len(shown["colors"]) == 16
     assert shown["reached"] == {16: [False] * 11 + [True] * 5, 8: [False] * 3 + [True] * 5}
     assert "slot 0 at the start, no slot at the end" in text
 
