@@ -41,7 +41,7 @@ __all__ = [
     "wrap",
 ]
 
-# Imported on first use: torch takes seconds, and `reorder-kit --help` shall not.
+# Imported on first use: torch takes seconds, and `reorder-kit --help` should not.
 _HOMES = {
     "Grid": "reorder_kit.orders.grid",
     "Order": "reorder_kit.orders.order",

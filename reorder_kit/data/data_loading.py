@@ -28,7 +28,7 @@ class SampleKey:
 
 
 class KeyedSamples(Dataset[DrawnSample | Unreadable]):
-    """Samples by key, each with its further views.
+    """Samples by key, each with its other views.
 
     Every view has its own seed, derived from the run's seed, the split, the epoch, the sample and the view; its
     augmentation is drawn from that seed. The caller's random stream is left unchanged. A sample is unreadable if one of

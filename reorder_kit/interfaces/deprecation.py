@@ -1,4 +1,4 @@
-"""What is going to be removed, when, and what to use instead."""
+"""What a release will remove, and what to use instead."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ LISTENER = "listener"
 
 @dataclass(frozen=True)
 class NewPlugin:
-    """A plugin that is to be written.
+    """A plugin to write.
 
     Args:
         kind: of its component, or ``listener``.

@@ -42,7 +42,7 @@ def package_of(plugin: NewPlugin) -> dict[str, str]:
 
 
 def try_it(plugin: NewPlugin) -> str:
-    """The command that shows what became of it."""
+    """The command that shows the new plugin at work."""
     if plugin.kind == LISTENER:
         return "reorder-kit run quickstart --set train.epochs=1"
     return f"reorder-kit describe {plugin.kind} {plugin.name}"

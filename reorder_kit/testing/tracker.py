@@ -41,7 +41,7 @@ def run_folder() -> Iterator[Path]:
 
 
 def run_in(folder: Path, name: str = "night", is_resumed: bool = False) -> TrackedRun:
-    """A run, as trackers are told of it."""
+    """A run as a tracker sees it."""
     config = {"seed": 0, "backbone": {"name": "local", "patch_size": 2}, "controls": ["fixed-start"]}
     # No other run has its id, except the same run when it resumes.
     number = sha256(f"{folder} {name}".encode()).hexdigest()[:16]
@@ -88,8 +88,8 @@ def logs_a_run_from_its_start_to_its_end(case: TrackerCase) -> None:
 
 
 @rule
-def goes_on_with_a_run_that_was_stopped(case: TrackerCase) -> None:
-    """Let another object resume a run: nothing of the first one is left but what it wrote."""
+def resumes_a_run_that_was_stopped(case: TrackerCase) -> None:
+    """Let another object resume a run, from nothing but what the first one wrote."""
     with run_folder() as folder:
         stopped, resumed = case.tracker(), case.tracker()
         stopped.start(run_in(folder))
@@ -145,7 +145,7 @@ TRACKER_RULES: tuple[Rule[Any], ...] = (
     its_options_are_those_of_a_tracker,
     says_how_its_library_is_installed,
     logs_a_run_from_its_start_to_its_end,
-    goes_on_with_a_run_that_was_stopped,
+    resumes_a_run_that_was_stopped,
     takes_a_run_that_fails_before_its_first_epoch,
     logs_two_runs_at_once,
     leaves_the_run_as_it_would_be_without_it,
@@ -160,8 +160,8 @@ def tracker_case(tracker: type[Tracker], options: OptionsGiven = None) -> Tracke
 def check_tracker(tracker: type[Tracker], options: OptionsGiven = None) -> None:
     """Hold a tracker to its contract.
 
-    It logs some small runs for real, with folders that are gone afterward: give it options that keep what it logs on
-    this machine.
+    It logs a few small runs, whose folders are removed afterward: give it options that keep the logs on this
+    machine.
 
     Args:
         tracker: the class.

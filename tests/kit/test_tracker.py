@@ -120,7 +120,7 @@ def test_one_that_keeps_the_contract():
         (OfItsOwn, "its options are those of a tracker"),
         (Uninstallable, "says how its library is installed"),
         (Silent, "logs a run from its start to its end"),
-        (Forgetful, "goes on with a run that was stopped"),
+        (Forgetful, "resumes a run that was stopped"),
         (Summarizing, "takes a run that fails before its first epoch"),
         (Meddling, "leaves the run as it would be without it"),
         (Drawing, "leaves the run as it would be without it"),

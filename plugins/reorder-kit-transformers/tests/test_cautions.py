@@ -43,6 +43,11 @@ def test_the_scale_of_a_checkpoint_is_named_unless_it_is_that_of_imagenet(tmp_pa
     assert expected in found
 
 
+def test_a_model_on_the_hub_is_named_since_its_scale_is_not_read():
+    found = caution(model="vit", pretrained="owner/name", config={**SMALL, "image_size": 12}, patch_size=4)
+    assert found.startswith("pretrained: the scale of pixels that owner/name expects is not read")
+
+
 @pytest.mark.parametrize(
     "setting",
     [None, "use_relative_position_bias", "use_shared_relative_position_bias", "use_absolute_position_embeddings"],

@@ -30,7 +30,7 @@ class Peano(Ordering):
     name = "peano"
 
     def cells(self, height: int, width: int) -> Iterator[Cell]:
-        """Corner to opposite corner, in two parts where one does not do."""
+        """Corner to opposite corner; in two parts if both sides are even."""
         if height % 2 or width % 2:
             yield from _diagonally(height, width)
         elif height >= width:

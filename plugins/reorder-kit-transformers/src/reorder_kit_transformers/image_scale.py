@@ -12,12 +12,17 @@ _FILE = "preprocessor_config.json"
 
 
 def caution_about_scale(source: str, channels: int) -> str:
-    """A sentence if the images need another scale than ImageNet's, which data sources have by default; or nothing.
+    """A sentence if the images may need a scale other than ImageNet's, the default of data sources; or nothing.
 
     Args:
-        source: the folder of a checkpoint; of a model on the hub, only the configuration is read.
+        source: the folder of a checkpoint, or a model on the hub, whose scale is not read.
         channels: of the images.
     """
+    if not Path(source).is_absolute():
+        return (
+            f"pretrained: the scale of pixels that {source} expects is not read from the hub: compare image_mean and "
+            f"image_std in its {_FILE} with yours, in image-folder data: {{mean: [...], std: [...]}}"
+        )
     try:
         values = json.loads((Path(source) / _FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError):  # no such file, or not JSON
