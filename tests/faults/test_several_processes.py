@@ -106,7 +106,7 @@ def test_a_run_of_two_processes_cannot_go_on_with_one(children, recipe, wait_for
         process.kill()
         process.join()
     host = PluginHost(third_party=False)
-    with pytest.raises(ReorderKitError, match="was trained on 2 processes, not 1") as error:
+    with pytest.raises(ReorderKitError, match="was trained with 2 processes, not 1") as error:
         reorder_kit.run(recipe, out=out, resume=True, host=host)
     assert "--nproc-per-node 2" in error.value.hint
 

@@ -77,8 +77,9 @@ def test_it_holds_the_package_with_recipes_and_studies_and_nothing_else(wheel):
         f"reorder_kit/shipped_studies/{name}": text for name, text in files_below(ROOT / "studies", "*.yaml").items()
     }
     templates = {
-        f"reorder_kit/reports/templates/{path.name}": path.read_bytes()
-        for path in (ROOT / "reorder_kit" / "reports" / "templates").iterdir()
+        f"reorder_kit/{folder}/templates/{name}": text
+        for folder in ("reports", "scaffold")
+        for name, text in files_below(ROOT / "reorder_kit" / folder / "templates", "*.*").items()
     }
     assert {name: content[name] for name in content.keys() - metadata} == {
         **modules,
