@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from reorder_kit.cli._output import is_main_process, print_to_stderr
 from reorder_kit.errors import ReorderKitError
@@ -12,6 +12,9 @@ from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.recipe.library import read_recipe
 from reorder_kit.recipe.overrides import override, parse_assignment
 from reorder_kit.runs.run_folder import RunFolder
+
+if TYPE_CHECKING:
+    from reorder_kit.experiment.experiment import Experiment
 
 
 def load_host() -> PluginHost:
@@ -38,6 +41,14 @@ def warn_of_deprecated(host: PluginHost, kind: str, names: Iterable[str]) -> Non
     for name in dict.fromkeys(names):
         if name in registry and (words := registry.get(name).deprecation()):
             print_to_stderr(f"warning: {words}")
+
+
+def warn_of_deprecated_parts(experiment: Experiment) -> None:
+    """Report on standard error which parts of a recipe a release will remove, each with its field."""
+    from reorder_kit.experiment.deprecated_parts import deprecated_parts
+
+    for words in deprecated_parts(experiment):
+        print_to_stderr(f"warning: {words}")
 
 
 def recipe_content(

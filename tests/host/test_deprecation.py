@@ -7,6 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import yaml
 
 import reorder_kit
 from reorder_kit import hookimpl
@@ -147,6 +148,13 @@ def register_order_learners():
 def register_priors():
     return [OldScore]
 """
+
+
+def stop(*arguments):
+    """Instead of minutes of training."""
+    raise ReorderKitError("stopped")
+
+
 STUDY = """
 format_version: 1
 name: trial
@@ -165,8 +173,20 @@ controls: []
     [
         (["show-order", "old-walk", "--grid", "2x2"], ["ordering 'old-walk' is"]),
         (
-            ["prior", "quickstart", "--prior", "old-score", "--orderings", "old-walk", "--set", "no=1"],
-            ["ordering 'old-walk' is", "prior 'old-score' is"],
+            ["prior", "quickstart", "--prior", "old-score", "--orderings", "old-walk", "--images", "2"],
+            ["order.start.prior: prior 'old-score' is", "ordering 'old-walk' is"],
+        ),
+        (
+            ["prior", "quickstart", "--set", "order.start={prior: old-score}", "--images", "2"],
+            ["order.start.prior: prior 'old-score' is"],
+        ),
+        (
+            ["race", "quickstart", "--set", "order.start=old-walk", "--dry-run"],
+            ["order.start: ordering 'old-walk' is"],
+        ),
+        (
+            ["transfer", "one.yaml", "two.yaml"],
+            ["one.yaml: order.start: ordering 'old-walk' is", "two.yaml: order.learner: order-learner 'old-sort' is"],
         ),
         (["bench", "planted", "--learner", "old-sort", "--case", "none"], ["order-learner 'old-sort' is"]),
         (
@@ -182,6 +202,11 @@ def test_commands_that_are_given_a_deprecated_name_warn(install, tmp_path, monke
 
     monkeypatch.chdir(tmp_path)
     Path("study.yaml").write_text(STUDY)
+    for name, start, learner in (("one", "old-walk", "softsort"), ("two", "row", "old-sort")):
+        changed = recipe(name=name, order={"start": start, "learner": {"name": learner, "warmup_epochs": 0}})
+        Path(f"{name}.yaml").write_text(yaml.safe_dump(changed))
+    for costly in ("transfer.run_transfer.run_transfer", "race.run_race.prepare"):
+        monkeypatch.setattr(f"reorder_kit.{costly}", stop)
     install("old-dist", {"old": "old_plugin"}, {"old_plugin": SOURCE})
     install("others-dist", {"others": "others_plugin"}, {"others_plugin": SOURCE_OF_OTHERS})
     stderr = CliRunner().invoke(app, words).stderr
