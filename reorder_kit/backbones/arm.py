@@ -12,7 +12,16 @@ from torch import Tensor, nn
 
 from reorder_kit.backbones._arm_weights import load_arm_weights
 from reorder_kit.hookspecs import hookimpl
-from reorder_kit.interfaces import Backbone, BackboneFacts, Encoded, HomePath, ImageShape, Order, PatchSequence
+from reorder_kit.interfaces import (
+    IMAGENET,
+    Backbone,
+    BackboneFacts,
+    Encoded,
+    HomePath,
+    ImageShape,
+    Order,
+    PatchSequence,
+)
 from reorder_kit.interfaces.numbers import Depth, Fraction, Size, Whole
 from reorder_kit.layers.drop_path import drop_path_rates
 from reorder_kit.layers.extra_tokens import starting_tokens
@@ -112,6 +121,7 @@ class Arm(Backbone):
             order_sensitive=grid.num_patches > 1,
             has_positions=options.positions != "none",
             no_influence="what was read long ago may be forgotten down to the last bit",
+            pixel_scale=IMAGENET if options.weights is not None else None,
         )
 
     @classmethod

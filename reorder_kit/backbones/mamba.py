@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from pydantic import Field, model_validator
 from torch import nn
 
 from reorder_kit.backbones._vim_weights import load_vim_weights
 from reorder_kit.hookspecs import hookimpl
-from reorder_kit.interfaces import Backbone, HomePath, ImageShape
+from reorder_kit.interfaces import IMAGENET, Backbone, BackboneFacts, HomePath, ImageShape
 from reorder_kit.interfaces.numbers import Whole
 from reorder_kit.layers.mixer_block import MixerBlock
 from reorder_kit.layers.walking_backbone import WalkingBackbone
@@ -66,6 +68,12 @@ class Mamba(WalkingBackbone):
             return self
 
     options: Mamba.Options
+
+    @classmethod
+    def facts(cls, options: WalkingOptions, image: ImageShape) -> BackboneFacts:
+        """As of every backbone that walks; released weights were trained on ImageNet's scale."""
+        assert isinstance(options, cls.Options)
+        return replace(super().facts(options, image), pixel_scale=IMAGENET if options.weights is not None else None)
 
     @classmethod
     def without_downloads(cls, options: Mamba.Options) -> Mamba.Options:

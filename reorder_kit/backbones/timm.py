@@ -13,7 +13,15 @@ from torch import Tensor, nn
 from reorder_kit.backbones._timm_options import TimmOptions
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.hookspecs import hookimpl
-from reorder_kit.interfaces import AttentionMaps, Backbone, BackboneFacts, Encoded, ImageShape, PatchSequence
+from reorder_kit.interfaces import (
+    AttentionMaps,
+    Backbone,
+    BackboneFacts,
+    Encoded,
+    ImageShape,
+    PatchSequence,
+    PixelScale,
+)
 from reorder_kit.layers.extra_tokens import starting_tokens
 from reorder_kit.layers.readout import last_slot, mean_slot
 from reorder_kit.layers.single_images import refuse_clips
@@ -54,7 +62,9 @@ class Timm(Backbone):
             model = build(without, image)
         has_weights = options.pretrained or options.weights is not None
         caution = _NEEDS_TUNING if options.causal and has_weights else ""
-        return replace(facts_of(model, options), downloads=options.pretrained, caution=caution)
+        scale = _scale_of(model) if has_weights else None
+        facts = facts_of(model, options)
+        return replace(facts, downloads=options.pretrained, caution=caution, pixel_scale=scale)
 
     @classmethod
     def without_downloads(cls, options: TimmOptions) -> TimmOptions:
@@ -229,6 +239,12 @@ class Timm(Backbone):
             pooled = self.model.fc_norm(pooled)
         normed: Tensor = self.model.head_drop(pooled)
         return normed
+
+
+def _scale_of(model: Any) -> PixelScale | None:
+    """The scale of timm's own weights, if it has any; those in a file are taken to be timm's, or tuned from them."""
+    known = getattr(model, "pretrained_cfg", None)  # models that others register may have none
+    return PixelScale(tuple(known["mean"]), tuple(known["std"])) if known else None
 
 
 @hookimpl

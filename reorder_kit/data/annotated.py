@@ -21,7 +21,16 @@ from reorder_kit.data.image_file import first_readable, read_image
 from reorder_kit.data.set_aside import SplitOptions, SplitSource
 from reorder_kit.data.transforms import HORIZONTAL_FLIP, TransformChoice
 from reorder_kit.errors import ReorderKitError
-from reorder_kit.interfaces import DataSplits, Finding, Identity, ImageShape, Preparation, Sample, Unreadable
+from reorder_kit.interfaces import (
+    DataSplits,
+    Finding,
+    Identity,
+    ImageShape,
+    PixelScale,
+    Preparation,
+    Sample,
+    Unreadable,
+)
 from reorder_kit.interfaces.numbers import Size
 
 if TYPE_CHECKING:
@@ -112,6 +121,11 @@ class AnnotatedSource(SplitSource):
     def image(self) -> ImageShape:
         """The shape in the options."""
         return self.options.image
+
+    @property
+    def pixel_scale(self) -> PixelScale:
+        """The given one, or ImageNet's."""
+        return self.options.scale
 
     def preparation(self, image: ImageShape) -> Preparation:
         """Letterboxing, as for images of the data."""

@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from reorder_kit.data.decoding import DecodingOptions
 from reorder_kit.interfaces.numbers import Positive, Real
+from reorder_kit.interfaces.pixel_scale import IMAGENET, PixelScale
 
 Mean = Annotated[Real, Field(ge=-1_000, le=1_000)]
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
-
-
-class Scale(NamedTuple):
-    """What is subtracted from the values of each channel, on the scale from 0 to 1, and what they are divided by."""
-
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
 
 
 class ChannelOptions(DecodingOptions):
@@ -40,11 +32,7 @@ class ChannelOptions(DecodingOptions):
         return self
 
     @property
-    def scale(self) -> Scale:
+    def scale(self) -> PixelScale:
         """The given scale, or ImageNet's."""
-        return Scale(self._of_channels(self.mean, IMAGENET_MEAN), self._of_channels(self.std, IMAGENET_STD))
-
-    def _of_channels(self, given: tuple[float, ...] | None, color: tuple[float, ...]) -> tuple[float, ...]:
-        if given is not None:
-            return given
-        return color if self.channels == len(color) else (sum(color) / len(color),)
+        usual = IMAGENET.of_channels(self.channels)
+        return PixelScale(self.mean or usual.mean, self.std or usual.std)

@@ -10,7 +10,6 @@ from jaxtyping import UInt8
 from pydantic import Field
 from torch import Tensor
 
-from reorder_kit.data.channel_options import IMAGENET_MEAN, IMAGENET_STD
 from reorder_kit.data.class_findings import tell_of_absent
 from reorder_kit.data.class_folders import ClassFolders, require_every_class
 from reorder_kit.data.dealing import began_with, deal
@@ -26,7 +25,7 @@ from reorder_kit.data.set_aside import SplitSource
 from reorder_kit.data.split_folders import require_train_and_val
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.hookspecs import hookimpl
-from reorder_kit.interfaces import CLASS, DataSource, DataSplits, ImageShape, Preparation
+from reorder_kit.interfaces import CLASS, IMAGENET, DataSource, DataSplits, ImageShape, PixelScale, Preparation
 from reorder_kit.interfaces.numbers import Count, Size
 
 # The context added to a side of a box, as a share of it, by the share of the image that it covers (first match).
@@ -94,11 +93,16 @@ class Fmow(SplitSource):
         """The given size."""
         return self.options.given_shape(channels=3)
 
+    @property
+    def pixel_scale(self) -> PixelScale:
+        """ImageNet's."""
+        return IMAGENET
+
     def preparation(self, image: ImageShape) -> Preparation:
         """As for test images, but with the whole image: no JSON file locates the object."""
         decoding = Decoding(channels=3, most_pixels=self.options.most_pixels)
         notes = (_WHOLE,) if self.options.crop == "box" else ()
-        return self.options.preparation(image, decoding, IMAGENET_MEAN, IMAGENET_STD, notes)
+        return self.options.preparation(image, decoding, *IMAGENET, notes)
 
     def open(self, seed: int) -> DataSplits:
         """List the files and set the validation places aside."""
@@ -120,7 +124,7 @@ class Fmow(SplitSource):
         decoding = self.options.drafted(Decoding(channels=3, most_pixels=self.options.most_pixels))
         shown = began_with(self.recorded, listed, lambda file: FileIdentity(root, file[0]))
         example = first_readable(len(shown), lambda number: read_image(shown[number][0], decoding)).pixels
-        train_pipeline, eval_pipeline = self.options.pipelines(example, IMAGENET_MEAN, IMAGENET_STD)
+        train_pipeline, eval_pipeline = self.options.pipelines(example, *IMAGENET)
         crop = self.options.crop
         splits = DataSplits(
             image=self.options.image_shape(example),

@@ -16,7 +16,7 @@ from reorder_kit.data.samples import ImagesInFiles
 from reorder_kit.data.set_aside import SplitOptions, SplitSource
 from reorder_kit.data.split_folders import find_split_folders
 from reorder_kit.hookspecs import hookimpl
-from reorder_kit.interfaces import CLASS, DataSource, DataSplits, ImageShape, Preparation
+from reorder_kit.interfaces import CLASS, DataSource, DataSplits, ImageShape, PixelScale, Preparation
 
 
 class ImageFolder(SplitSource):
@@ -60,6 +60,11 @@ class ImageFolder(SplitSource):
     def image(self) -> ImageShape | None:
         """The given size; None if the images' own size is used."""
         return self.options.given_shape(self.options.channels)
+
+    @property
+    def pixel_scale(self) -> PixelScale:
+        """The given one, or ImageNet's."""
+        return self.options.scale
 
     def preparation(self, image: ImageShape) -> Preparation:
         """As for test images."""

@@ -8,7 +8,6 @@ from pathlib import Path
 from pydantic import Field
 
 from reorder_kit.data.bit_depth_check import check_bit_depth, file_with_class
-from reorder_kit.data.channel_options import IMAGENET_MEAN, IMAGENET_STD
 from reorder_kit.data.class_folders import ClassFolders, require_every_class
 from reorder_kit.data.csv_table import read_table
 from reorder_kit.data.dealing import began_with, deal
@@ -24,7 +23,7 @@ from reorder_kit.data.set_aside import SplitSource
 from reorder_kit.data.split_folders import folders_in, require_train_and_val
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.hookspecs import hookimpl
-from reorder_kit.interfaces import CLASS, DataSource, DataSplits, ImageShape, Preparation
+from reorder_kit.interfaces import CLASS, IMAGENET, DataSource, DataSplits, ImageShape, PixelScale, Preparation
 from reorder_kit.interfaces.numbers import Size
 
 BELOW_THE_DOWNLOAD = Path("ILSVRC", "Data", "CLS-LOC")
@@ -69,9 +68,14 @@ class ImageNet(SplitSource):
         """The given size."""
         return self.options.given_shape(channels=3)
 
+    @property
+    def pixel_scale(self) -> PixelScale:
+        """ImageNet's."""
+        return IMAGENET
+
     def preparation(self, image: ImageShape) -> Preparation:
         """As for test images."""
-        return self.options.preparation(image, self.options.decoding(channels=3), IMAGENET_MEAN, IMAGENET_STD)
+        return self.options.preparation(image, self.options.decoding(channels=3), *IMAGENET)
 
     def open(self, seed: int) -> DataSplits:
         """List the files and set the validation images aside."""
@@ -99,7 +103,7 @@ class ImageNet(SplitSource):
         shown = began_with(self.recorded, listed, lambda file: FileIdentity(root, file[0]))
         example = first_readable(len(shown), lambda number: read_image(shown[number][0], decoding)).pixels
         check_bit_depth(self.options, shown, file_with_class, findings)
-        train_pipeline, eval_pipeline = self.options.pipelines(example, IMAGENET_MEAN, IMAGENET_STD)
+        train_pipeline, eval_pipeline = self.options.pipelines(example, *IMAGENET)
         names = _read_names(root)
         splits = DataSplits(
             image=self.options.image_shape(example),

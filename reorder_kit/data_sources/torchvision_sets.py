@@ -10,7 +10,6 @@ import torch
 from pydantic import Field, model_validator
 
 from reorder_kit.data.bit_depth_check import check_bit_depth, file_with_class
-from reorder_kit.data.channel_options import IMAGENET_MEAN, IMAGENET_STD
 from reorder_kit.data.dealing import deal
 from reorder_kit.data.decoded_cache import CacheOptions
 from reorder_kit.data.decoding import DecodingOptions
@@ -22,7 +21,7 @@ from reorder_kit.data.samples import ImagesInFiles, ImagesInMemory
 from reorder_kit.data.set_aside import SplitSource
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.hookspecs import hookimpl
-from reorder_kit.interfaces import CLASS, DataSource, DataSplits, ImageShape, Preparation
+from reorder_kit.interfaces import CLASS, IMAGENET, DataSource, DataSplits, ImageShape, PixelScale, Preparation
 
 IMAGENET_SIZE = 224
 _LIGHT_ON_BLACK = "The run was trained on light clothes on black; invert images that are dark on white."
@@ -91,11 +90,19 @@ class TorchvisionSets(SplitSource):
     def _is_unpacked(self) -> bool:
         return not self._unpacks or all((self.options.root / name).exists() for name in ("meta.bin", "train", "val"))
 
+    @property
+    def pixel_scale(self) -> PixelScale:
+        """ImageNet's, or the data set's."""
+        if self.options.dataset == "imagenet":
+            return IMAGENET
+        kind = _IN_MEMORY[self.options.dataset]
+        return PixelScale(kind.mean, kind.std)
+
     def preparation(self, image: ImageShape) -> Preparation:
         """As for test images."""
         if self.options.dataset == "imagenet":
             options = self._file_options()
-            return options.preparation(image, options.decoding(channels=3), IMAGENET_MEAN, IMAGENET_STD)
+            return options.preparation(image, options.decoding(channels=3), *IMAGENET)
         kind = _IN_MEMORY[self.options.dataset]
         notes = (_LIGHT_ON_BLACK,) if self.options.dataset == "fashion-mnist" else ()
         return self.options.preparation(image, self.options.decoding(kind.image.channels), kind.mean, kind.std, notes)
@@ -138,7 +145,7 @@ class TorchvisionSets(SplitSource):
         ).pixels
         root, findings = options.root, Findings()
         check_bit_depth(options, train.samples, file_with_class, findings)
-        train_pipeline, eval_pipeline = options.pipelines(example, IMAGENET_MEAN, IMAGENET_STD)
+        train_pipeline, eval_pipeline = options.pipelines(example, *IMAGENET)
         stay, aside, tested = deal(
             self.recorded,
             (train.samples, None, test.samples),

@@ -7,7 +7,7 @@ import math
 from reorder_kit.controls import LearnedStatic
 from reorder_kit.experiment.deprecated_parts import deprecated_parts
 from reorder_kit.experiment.experiment import Experiment
-from reorder_kit.interfaces import BackboneFacts
+from reorder_kit.interfaces import BackboneFacts, DataSource
 from reorder_kit.interfaces.epochs import ShareOfRun
 from reorder_kit.recipe.settings import ScheduleSettings
 
@@ -20,7 +20,7 @@ def doubts(experiment: Experiment) -> list[str]:
     found = [*deprecated_parts(experiment), *_of_schedule(recipe.schedule, epochs)]
     image = experiment.data_source.image
     if image is not None:
-        found += idle_in_backbone(experiment, experiment.facts(image))
+        found += doubts_of_backbone(experiment, experiment.facts(image))
     if learner is None:
         return found
     if not math.isinf(epochs):
@@ -47,8 +47,9 @@ def _order_matters(experiment: Experiment, facts: BackboneFacts) -> bool:
     return bool(facts.slots_order_sensitive if experiment.task.is_dense else facts.order_sensitive)
 
 
-def idle_in_backbone(experiment: Experiment, facts: BackboneFacts) -> list[str]:
-    """A sentence for each backbone option that changes nothing, and the backbone's other warnings.
+def doubts_of_backbone(experiment: Experiment, facts: BackboneFacts) -> list[str]:
+    """A sentence for each backbone option that changes nothing, other warnings of the backbone, and pixels that it was
+    not trained on.
 
     Args:
         experiment: the parts.
@@ -57,7 +58,27 @@ def idle_in_backbone(experiment: Experiment, facts: BackboneFacts) -> list[str]:
     names = type(experiment.backbone_options).model_fields
     idle = [(name, reason) for name, reason in facts.idle.items() if name.partition(".")[0] in names]
     found = [f"backbone.{name}: changes nothing: {reason}" for name, reason in idle]
-    return [*found, f"backbone.{facts.caution}"] if facts.caution else found
+    if facts.caution:
+        found.append(f"backbone.{facts.caution}")
+    return [*found, *_of_scale(experiment.data_source, facts)]
+
+
+def _of_scale(data: DataSource, facts: BackboneFacts) -> list[str]:
+    """A sentence if the data has, or may have, another scale than the weights were trained with."""
+    if facts.pixel_scale is None:
+        return []
+    if data.pixel_scale is None:
+        trained = f"pixels of {facts.pixel_scale}, from 0 to 1"
+        return [
+            f"data: the backbone's weights were trained on {trained}; whether those of {data.name} are is not known"
+        ]
+    expected = facts.pixel_scale.of_channels(len(data.pixel_scale.mean))
+    if data.pixel_scale.is_close(expected):
+        return []
+    return [
+        f"data: pixels have {data.pixel_scale}, but the backbone's weights were trained on {expected}; set "
+        f"image-folder to them with data: {{{expected}}}"
+    ]
 
 
 def doubts_of_phases(experiment: Experiment, epochs: float) -> list[str]:

@@ -30,6 +30,7 @@ from reorder_kit.interfaces.part import Part
 from reorder_kit.interfaces.passes import Pass
 from reorder_kit.interfaces.paths import HomePath, PathFromRoot
 from reorder_kit.interfaces.phases import Phases, Trials
+from reorder_kit.interfaces.pixel_scale import IMAGENET, PixelScale
 from reorder_kit.interfaces.preparation import Preparation
 from reorder_kit.interfaces.prior import Influence, Prior, PriorContext, ScoringPrior
 from reorder_kit.interfaces.progress import Phase, Progress
@@ -79,6 +80,7 @@ __all__ = [
     "CAPTION",
     "CLASS",
     "IGNORED",
+    "IMAGENET",
     "INTERFACES",
     "MASK",
     "MULTI_LABEL",
@@ -133,6 +135,7 @@ __all__ = [
     "Phase",
     "Phases",
     "PixelAnswer",
+    "PixelScale",
     "Policy",
     "Preparation",
     "Prior",

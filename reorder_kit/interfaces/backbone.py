@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.interfaces.class_fact import ClassFact
 from reorder_kit.interfaces.component import Component, Kind
+from reorder_kit.interfaces.pixel_scale import PixelScale
 from reorder_kit.orders.grid import Grid
 from reorder_kit.orders.image_shape import ImageShape
 from reorder_kit.orders.sequence import Encoded, PatchSequence
@@ -57,6 +58,8 @@ class BackboneFacts:
             on purpose, or a gate starts at zero. If empty, every slot in reach has some, and a run warns of any that
             does not.
         caution: a warning about a recipe: a sentence that begins with the option in question.
+        pixel_scale: the scale of pixels that the weights it starts from were trained with; None if they are new, or
+            their scale is not known. A recipe whose data has another scale causes a warning.
 
     Raises:
         ReorderKitError: if the finest level's grid is not that of the patches, or the levels do not follow each other.
@@ -77,6 +80,7 @@ class BackboneFacts:
     idle: Mapping[str, str] = field(default_factory=dict, hash=False)
     no_influence: str = ""
     caution: str = ""
+    pixel_scale: PixelScale | None = None
 
     def __post_init__(self) -> None:
         if self.slots_order_sensitive is None:

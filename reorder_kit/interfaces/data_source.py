@@ -15,6 +15,7 @@ from torch import Tensor
 from reorder_kit.interfaces.component import Component, ComponentOptions, Kind
 from reorder_kit.interfaces.finding import Finding
 from reorder_kit.interfaces.identity import Identity
+from reorder_kit.interfaces.pixel_scale import PixelScale
 from reorder_kit.interfaces.recorded_splits import RecordedSplits
 from reorder_kit.interfaces.target_kind import TARGET_KINDS, TargetKind
 from reorder_kit.orders.image_shape import ImageShape
@@ -218,6 +219,14 @@ class DataSource(Component, ABC):
         """The shape of the images, as :meth:`open` will give it, without opening anything.
 
         None if it is known only from the data.
+        """
+        return None
+
+    @property
+    def pixel_scale(self) -> PixelScale | None:
+        """What is subtracted from pixels and what they are divided by; None if that is not known.
+
+        A recipe is warned if its backbone starts from weights that were trained with another scale.
         """
         return None
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from reorder_kit.errors import Problem, RecipeError
 from reorder_kit.experiment.deprecated_parts import deprecated_parts
+from reorder_kit.experiment.doubts import doubts_of_backbone
 from reorder_kit.experiment.experiment import Experiment
 from reorder_kit.experiment.validate import validate
 from reorder_kit.host.plugin_host import PluginHost
@@ -33,14 +34,15 @@ class CheckedStudy:
         headline: the metric of all its runs.
         margin: the study's margin, or that of its task.
         on_gpu: whether some of its runs use a GPU if available.
-        deprecated: a sentence for each component that a release will remove, which begins with the field of the study.
+        warnings: a sentence for each component that a release will remove, and for each backbone option that changes
+            nothing or does not fit the data; it begins with the field of the study.
     """
 
     study: Study
     headline: Headline
     margin: float
     on_gpu: bool
-    deprecated: tuple[str, ...]
+    warnings: tuple[str, ...]
 
 
 def check_study(content: Mapping[str, Any], host: PluginHost, source: str, folder: Path) -> CheckedStudy:
@@ -59,7 +61,7 @@ def check_study(content: Mapping[str, Any], host: PluginHost, source: str, folde
     headlines: dict[Headline, str] = {}
     margins: dict[float, str] = {}
     on_gpu = False
-    deprecated: dict[str, None] = {}
+    warnings: dict[str, None] = {}
     if study is not None:
         study, unlisted = with_all_rules(study, host)
         problems += [*unlisted, *unknown_starts(study)]
@@ -79,7 +81,7 @@ def check_study(content: Mapping[str, Any], host: PluginHost, source: str, folde
                 problems += _at_fields_of_study(study, row, error)
             else:
                 task = experiment.task
-                deprecated |= dict.fromkeys(_deprecated(study, row, experiment))
+                warnings |= dict.fromkeys(_warnings(study, row, experiment))
                 headlines[Headline(task.headline, task.higher_is_better)] = row.data
                 margins[task.margin] = row.data
                 on_gpu = on_gpu or experiment.recipe.train.device != "cpu"
@@ -92,7 +94,7 @@ def check_study(content: Mapping[str, Any], host: PluginHost, source: str, folde
     if problems or study is None:
         raise RecipeError(list(dict.fromkeys(problems)), source)
     margin = next(iter(margins)) if study.margin is None else study.margin
-    return CheckedStudy(study, next(iter(headlines)), margin, on_gpu, tuple(deprecated))
+    return CheckedStudy(study, next(iter(headlines)), margin, on_gpu, tuple(warnings))
 
 
 def _too_many(rows: int, seeds: int) -> list[Problem]:
@@ -109,8 +111,10 @@ def _at_fields_of_study(study: Study, row: RowKey, error: RecipeError) -> Iterat
         yield replace(problem, path=_field_of_study(study, row, problem.path))
 
 
-def _deprecated(study: Study, row: RowKey, experiment: Experiment) -> Iterator[str]:
-    for sentence in deprecated_parts(experiment):
+def _warnings(study: Study, row: RowKey, experiment: Experiment) -> Iterator[str]:
+    image = experiment.data_source.image
+    of_backbone = [] if image is None else doubts_of_backbone(experiment, experiment.facts(image))
+    for sentence in [*deprecated_parts(experiment), *of_backbone]:
         field, _, words = sentence.partition(": ")
         yield f"{_field_of_study(study, row, field)}: {words}"
 

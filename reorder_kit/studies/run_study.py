@@ -129,7 +129,7 @@ class StudyRun:
     def plan(self) -> Plan:
         """The plan of the study."""
         plan = plan_of(self.checked.study, self.host)
-        return replace(plan, warnings=(*plan.warnings, *self.checked.deprecated))
+        return replace(plan, warnings=(*plan.warnings, *self.checked.warnings))
 
     def missing(self) -> list[Cell]:
         """The runs that are not finished."""

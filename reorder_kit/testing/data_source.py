@@ -94,6 +94,14 @@ def the_shape_it_declares_is_that_of_its_images(case: DataSourceCase) -> None:
 
 
 @rule
+def the_scale_it_declares_has_a_number_for_each_channel(case: DataSourceCase) -> None:
+    """Set ``pixel_scale`` to one mean and one std for each channel of the images, or to None if they are not known."""
+    scale = case.source.pixel_scale
+    if scale is not None:
+        expect_equal([len(scale.mean), len(scale.std)], [case.splits.image.channels] * 2, "the numbers in pixel_scale")
+
+
+@rule
 def every_split_has_samples_of_the_declared_shape(case: DataSourceCase) -> None:
     """Return a ``Sample`` for each index, with a finite float32 image of shape ``splits.image``."""
     for name, split in by_name(case.splits).items():

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from reorder_kit.data.training_split import TrainingSplit
 from reorder_kit.errors import ReorderKitError
-from reorder_kit.experiment.doubts import idle_in_backbone
+from reorder_kit.experiment.doubts import doubts_of_backbone
 from reorder_kit.experiment.experiment import Experiment
 from reorder_kit.experiment.part_checks import refuse_wrong_targets
 from reorder_kit.experiment.policy_start import wrong_start
@@ -77,7 +77,7 @@ def begin(experiment: Experiment, splits: DataSplits, folder: RunFolder, acceler
     if not is_fresh:
         return Beginning(context, folder.read_start(), folder.read_measured())
     if experiment.data_source.image is None and accelerator.is_main_process:  # otherwise checked with the recipe
-        for doubt in idle_in_backbone(experiment, facts):
+        for doubt in doubts_of_backbone(experiment, facts):
             _log.warning("%s", doubt)
     _require_slots(experiment, facts)
     on_one_process(accelerator, lambda: refuse_wrong_targets(experiment.data_source, splits))

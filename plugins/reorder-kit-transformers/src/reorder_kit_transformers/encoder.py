@@ -19,7 +19,7 @@ from reorder_kit_transformers.blocks import Blocks
 from reorder_kit_transformers.building import build
 from reorder_kit_transformers.configuration import Plan, plan_of
 from reorder_kit_transformers.embedding import embedded_patches, tokens_before
-from reorder_kit_transformers.image_scale import caution_about_scale
+from reorder_kit_transformers.image_scale import caution_about_scale, scale_of
 from reorder_kit_transformers.maps import recorded_weights
 from reorder_kit_transformers.options import TransformersOptions
 from reorder_kit_transformers.pooling import pooled
@@ -59,7 +59,8 @@ class Transformers(Backbone):
             order_sensitive=several and (has_slots or options.readout == "last"),
             slots_order_sensitive=several and has_slots,
             has_positions=plan.has_positions,
-            caution=_caution(options, plan, image),
+            caution=_caution(options, plan),
+            pixel_scale=None if options.pretrained is None else scale_of(options.pretrained),
             downloads=options.pretrained is not None and not Path(options.pretrained).is_absolute(),
         )
 
@@ -144,9 +145,9 @@ class Transformers(Backbone):
         return AttentionMaps(tuple(weights), shares, first_slot=prefix)
 
 
-def _caution(options: TransformersOptions, plan: Plan, image: ImageShape) -> str:
+def _caution(options: TransformersOptions, plan: Plan) -> str:
     if options.pretrained is not None:
-        return caution_about_scale(options.pretrained, image.channels)
+        return caution_about_scale(options.pretrained)
     if plan.family.positions is None or plan.has_positions or plan.has_bias:
         return ""
     return (
