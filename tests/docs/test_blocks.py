@@ -13,6 +13,7 @@ import yaml
 from PIL import Image
 from typer.testing import CliRunner
 
+from made_once import made_once
 from page_blocks import EXECUTED, PageRun, blocks_of
 from pages import PAGES, ROOT, Page
 from reorder_kit.cli.main import app
@@ -53,10 +54,7 @@ def typed(*words):
     assert done.exit_code == 0, done.output
 
 
-@pytest.fixture(scope="session")
-def furnished(tmp_path_factory):
-    """What a reader has: a recipe, photos, runs and a study."""
-    home = tmp_path_factory.mktemp("furnished")
+def furnish(home):
     (home / "my_recipe.yaml").write_bytes((ROOT / "recipes" / "quickstart.yaml").read_bytes())
     generator = torch.Generator().manual_seed(0)
     digit = torch.randint(0, 256, (8, 8), generator=generator, dtype=torch.uint8)
@@ -78,7 +76,12 @@ def furnished(tmp_path_factory):
         small = ["seeds=1", "recipe.train.epochs=1", "starts=[row]", "learners={}", "controls=[]"]
         typed("study", "demo", *(word for each in small for word in ("--set", each)))
         shutil.copytree("runs/demo", "runs/quick")
-    return home
+
+
+@pytest.fixture(scope="session")
+def furnished(tmp_path_factory):
+    """What a reader has: a recipe, photos, runs and a study."""
+    return made_once(tmp_path_factory, "furnished", furnish)
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from threading import Thread
 import pytest
 
 from chromium import chromium, needs_chromium
+from made_once import made_once
 from pages import ROOT, every_command
 from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.recipe.library import recipe_names
@@ -22,9 +23,7 @@ from reorder_kit.studies.study_file import Study
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(scope="module")
-def site(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("site")
+def build(folder):
     built = subprocess.run(
         [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(folder)],
         cwd=ROOT,
@@ -33,7 +32,11 @@ def site(tmp_path_factory):
         check=False,
     )
     assert built.returncode == 0, built.stderr
-    return folder
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    return made_once(tmp_path_factory, "site", build)
 
 
 def headings(page: Path):
