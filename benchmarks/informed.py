@@ -256,7 +256,7 @@ def report(records: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 
 
 def _gap(informed: Mapping[int, Mapping[str, Any]], other: Mapping[int, Mapping[str, Any]]) -> str:
-    """The gain of informed over the seeds of both, with its 95 % interval over seeds."""
+    """The gain of informed over the seeds of both, with its 95% interval over seeds."""
     gaps = np.array([informed[seed]["score"] - other[seed]["score"] for seed in sorted(informed.keys() & other.keys())])
     if not len(gaps):
         return ""

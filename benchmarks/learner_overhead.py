@@ -5,7 +5,7 @@
 
 `step`: the training step of ViT-S/16 at 224 px (196 patches), batch 16, CPU, fp32, during the search of a learner,
 relative to the same step without one. Steps with and without the learner alternate in one process, so that other load
-affects both; the figure is the median ratio of neighboring steps, with its 95 % bootstrap interval. For learners that
+affects both; the figure is the median ratio of neighboring steps, with its 95% bootstrap interval. For learners that
 try orders in extra forward passes, the table shows how many they declare.
 
 `growth`: the learner's own work in a step (propose, apply to the patches of 4 images of width 64, backward, optimizer)
@@ -109,7 +109,7 @@ def step(learners: Iterable[str], batch_size: int, pairs: int) -> None:
     torch.manual_seed(0)
     batch = Batch(torch.randn(batch_size, 3, 224, 224), torch.randint(len(CLASSES), (batch_size,)), CLASS)
     print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, batch {batch_size}, {pairs} pairs\n")
-    print("| learner | passes for evaluations | ratio to the plain step | 95 % interval | plain step, s |")
+    print("| learner | passes for evaluations | ratio to the plain step | 95% interval | plain step, s |")
     print("| --- | --- | --- | --- | --- |")
     plain = training_step(None, batch)
     host = PluginHost(third_party=False)

@@ -313,7 +313,7 @@ def print_verdicts(arguments: argparse.Namespace) -> None:
 
 def print_coverage(arguments: argparse.Namespace) -> None:
     """Print the coverage of intervals."""
-    print("\n| 95 % interval of | seeds | seeds alone (Student) | pigeonhole, percentiles | seeds and images |")
+    print("\n| 95% interval of | seeds | seeds alone (Student) | pigeonhole, percentiles | seeds and images |")
     print("| --- | --- | --- | --- | --- |")
     for seeds in (3, 5, 8):
         for suits in (0.0, SUITS):

@@ -97,7 +97,7 @@ def _print_influence(ranked: RankedPatches) -> None:
     profiles = table("influence", "effective slots", "most influential slots")
     for steps, shares in ranked.influence.items():
         slots = shares.argsort(descending=True, stable=True)[:5].tolist()
-        most = ", ".join(f"{slot} ({100 * float(shares[slot]):.0f} %)" for slot in slots if shares[slot] > 0)
+        most = ", ".join(f"{slot} ({100 * float(shares[slot]):.0f}%)" for slot in slots if shares[slot] > 0)
         when = "untrained" if steps == 0 else f"after {steps} steps"
         profiles.add_row(when, f"{effective_slots(shares):.1f} of {len(shares)}", most)
     out.print(profiles)

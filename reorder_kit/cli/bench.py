@@ -74,7 +74,7 @@ def planted(
 
     For each case, seed and learner, one model learns an order from a scrambled start, and another is trained from
     scratch in the learned order. Two more are trained in the scrambled order and in the order that undoes it. The table
-    shows means over seeds with 95 % intervals, and the share of the accuracy gap between these two orders that was
+    shows means over seeds with 95% intervals, and the share of the accuracy gap between these two orders that was
     recovered.
 
     \b
@@ -116,7 +116,7 @@ def planted(
 
 def _print(reports: Sequence[CaseReport], split: Split, seeds: int) -> None:
     out = console()
-    over = "of 1 seed" if seeds == 1 else f"means over {seeds} seeds with 95 % intervals"
+    over = "of 1 seed" if seeds == 1 else f"means over {seeds} seeds with 95% intervals"
     out.print(f"Accuracy on {split} images, {over}.")
     for case in reports:
         heading, *lines = case.table()

@@ -91,7 +91,7 @@ def prior(
     """Rank orderings or patches by a prior.
 
     Uses the images and patches of a recipe, and trains no model to score orderings. Each score is a mean over images
-    with its 95 % bootstrap interval. So is the distance of an ordering behind the best on the same images: if its
+    with its 95% bootstrap interval. So is the distance of an ordering behind the best on the same images: if its
     interval contains 0, the two are not distinguishable. Each interval is for a single ordering: among many, about one
     in twenty misses. Options of the prior are fields of order.start.prior.
 
@@ -176,7 +176,7 @@ def _print(recipe: str, ranked: RankedRecipe) -> None:
         out.print(f"The VQ-VAE in {ranked.fitted.file}: {ranked.fitted.figures}.", soft_wrap=True)
     tokens = "" if scored.tokens is None else f" of {scored.tokens} tokens"
     images = f"{ranking.images} training images of {recipe}, {ranked.grid} patches"
-    out.print(f"{scored.start.name}{tokens} on {images}; 95 % intervals.")
+    out.print(f"{scored.start.name}{tokens} on {images}; 95% intervals.")
     if ranked.unreadable:
         out.print(f"{ranked.unreadable} more images could not be read.")
     rows = table("", ranked.measure, "behind the best", "")

@@ -106,7 +106,7 @@ def _ranks(report: SaliencyReport) -> Table:
     rows = table("mean rank of saliency, 0 to 1", "read in the final order", "each image in a random order")
     rows.add_row("starting order", *(f"{each.mean_rank[0]:.3f}" for each in placements))
     rows.add_row("final order", *(f"{each.mean_rank[1]:.3f}" for each in placements))
-    rows.add_row("shift, 95 % interval", *(f"{each.shift}, p = {each.shift.p:.2g}" for each in placements))
+    rows.add_row("shift, 95% interval", *(f"{each.shift}, p = {each.shift.p:.2g}" for each in placements))
     rows.add_row(
         "of patches drawn at random", *(f"{c}, p = {c.p:.2g}" for c in (each.blind_moves for each in placements))
     )

@@ -88,7 +88,7 @@ def show_order(
     if as_json:
         print_json(found.as_dict())
         return
-    neighbors = f"{100 * found.order.adjacency(found.grid):.0f} % of its steps lead to a neighbor"
+    neighbors = f"{100 * found.order.adjacency(found.grid):.0f}% of its steps lead to a neighbor"
     similarity = ""
     if found.order.is_full:
         similarity = f", Kendall tau to row order {found.order.kendall_tau(Order.identity(len(found.order))):.2f}"

@@ -105,7 +105,7 @@ def _print(results: TransferResult, out: Path) -> None:
     from reorder_kit.transfer.results import HEADINGS
 
     printed = console()
-    over = "of 1 seed" if len(results.seeds) == 1 else f"means over {len(results.seeds)} seeds; 95 % intervals"
+    over = "of 1 seed" if len(results.seeds) == 1 else f"means over {len(results.seeds)} seeds; 95% intervals"
     printed.print(f"Scores on test images, and gains over the target's start, {over}.")
     for how, heading in HEADINGS.items():
         columns, lines = results.table(how)

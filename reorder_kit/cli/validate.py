@@ -92,7 +92,7 @@ def _cost_of_search(experiment: Experiment) -> list[str]:
             "so do the controls"
         )
     if (trials := experiment.trials) is not None:
-        steps = "20 % of its steps" if trials.steps is None else f"{trials.steps} steps"
+        steps = "20% of its steps" if trials.steps is None else f"{trials.steps} steps"
         found.append(
             f"before the run, a separate search of {_epochs(learner.phases(recipe.train.epochs).end_epoch)}, then "
             f"{2 * trials.seeds} short trainings of {steps}, which compare its order with the start"

@@ -21,11 +21,12 @@ from reorder_kit.data.image_file import Picture, first_readable, read_image
 from reorder_kit.data.image_options import HomePath, ImageOptions
 from reorder_kit.data.json_text import parse_json
 from reorder_kit.data.samples import ImagesInFiles, Transform
+from reorder_kit.data.scale_options import ScaleOptions
 from reorder_kit.data.set_aside import SplitSource
 from reorder_kit.data.split_folders import require_train_and_val
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.hookspecs import hookimpl
-from reorder_kit.interfaces import CLASS, IMAGENET, DataSource, DataSplits, ImageShape, PixelScale, Preparation
+from reorder_kit.interfaces import CLASS, DataSource, DataSplits, ImageShape, PixelScale, Preparation
 from reorder_kit.interfaces.numbers import Count, Size
 
 # The context added to a side of a box, as a share of it, by the share of the image that it covers (first match).
@@ -66,7 +67,7 @@ class Fmow(SplitSource):
     name = "fmow"
     target_kinds = (CLASS,)
 
-    class Options(ImageOptions):
+    class Options(ImageOptions, ScaleOptions):
         root: HomePath = Field(description="the folder that holds train and val; ~ is the home folder")
         image_size: Size | tuple[Size, Size] = Field(224, description="side of the square, or [height, width], pixels")
         most_pixels: Count = Field(
@@ -95,14 +96,14 @@ class Fmow(SplitSource):
 
     @property
     def pixel_scale(self) -> PixelScale:
-        """ImageNet's."""
-        return IMAGENET
+        """The given one, or ImageNet's."""
+        return self.options.scale
 
     def preparation(self, image: ImageShape) -> Preparation:
         """As for test images, but with the whole image: no JSON file locates the object."""
         decoding = Decoding(channels=3, most_pixels=self.options.most_pixels)
         notes = (_WHOLE,) if self.options.crop == "box" else ()
-        return self.options.preparation(image, decoding, *IMAGENET, notes)
+        return self.options.preparation(image, decoding, *self.options.scale, notes)
 
     def open(self, seed: int) -> DataSplits:
         """List the files and set the validation places aside."""
@@ -124,7 +125,7 @@ class Fmow(SplitSource):
         decoding = self.options.drafted(Decoding(channels=3, most_pixels=self.options.most_pixels))
         shown = began_with(self.recorded, listed, lambda file: FileIdentity(root, file[0]))
         example = first_readable(len(shown), lambda number: read_image(shown[number][0], decoding)).pixels
-        train_pipeline, eval_pipeline = self.options.pipelines(example, *IMAGENET)
+        train_pipeline, eval_pipeline = self.options.pipelines(example, *self.options.scale)
         crop = self.options.crop
         splits = DataSplits(
             image=self.options.image_shape(example),

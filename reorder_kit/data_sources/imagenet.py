@@ -19,11 +19,12 @@ from reorder_kit.data.image_file import first_readable, read_image
 from reorder_kit.data.image_options import HomePath, ImageOptions
 from reorder_kit.data.real_files import is_folder
 from reorder_kit.data.samples import ImagesInFiles
+from reorder_kit.data.scale_options import ScaleOptions
 from reorder_kit.data.set_aside import SplitSource
 from reorder_kit.data.split_folders import folders_in, require_train_and_val
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.hookspecs import hookimpl
-from reorder_kit.interfaces import CLASS, IMAGENET, DataSource, DataSplits, ImageShape, PixelScale, Preparation
+from reorder_kit.interfaces import CLASS, DataSource, DataSplits, ImageShape, PixelScale, Preparation
 from reorder_kit.interfaces.numbers import Size
 
 BELOW_THE_DOWNLOAD = Path("ILSVRC", "Data", "CLS-LOC")
@@ -57,7 +58,7 @@ class ImageNet(SplitSource):
     name = "imagenet"
     target_kinds = (CLASS,)
 
-    class Options(ImageOptions, DecodingOptions):
+    class Options(ImageOptions, ScaleOptions, DecodingOptions):
         root: HomePath = Field(description="the folder; ~ is the home folder")
         image_size: Size | tuple[Size, Size] = Field(224, description="side of the square, or [height, width], pixels")
 
@@ -70,12 +71,12 @@ class ImageNet(SplitSource):
 
     @property
     def pixel_scale(self) -> PixelScale:
-        """ImageNet's."""
-        return IMAGENET
+        """The given one, or ImageNet's."""
+        return self.options.scale
 
     def preparation(self, image: ImageShape) -> Preparation:
         """As for test images."""
-        return self.options.preparation(image, self.options.decoding(channels=3), *IMAGENET)
+        return self.options.preparation(image, self.options.decoding(channels=3), *self.options.scale)
 
     def open(self, seed: int) -> DataSplits:
         """List the files and set the validation images aside."""
@@ -103,7 +104,7 @@ class ImageNet(SplitSource):
         shown = began_with(self.recorded, listed, lambda file: FileIdentity(root, file[0]))
         example = first_readable(len(shown), lambda number: read_image(shown[number][0], decoding)).pixels
         check_bit_depth(self.options, shown, file_with_class, findings)
-        train_pipeline, eval_pipeline = self.options.pipelines(example, *IMAGENET)
+        train_pipeline, eval_pipeline = self.options.pipelines(example, *self.options.scale)
         names = _read_names(root)
         splits = DataSplits(
             image=self.options.image_shape(example),

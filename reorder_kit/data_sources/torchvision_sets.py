@@ -18,6 +18,7 @@ from reorder_kit.data.findings import Findings
 from reorder_kit.data.image_file import first_readable, read_image
 from reorder_kit.data.image_options import HomePath, ImageOptions
 from reorder_kit.data.samples import ImagesInFiles, ImagesInMemory
+from reorder_kit.data.scale_options import ScaleOptions
 from reorder_kit.data.set_aside import SplitSource
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.hookspecs import hookimpl
@@ -31,8 +32,8 @@ class TorchvisionSets(SplitSource):
     """CIFAR-10, CIFAR-100, Fashion-MNIST or ImageNet (ILSVRC 2012) from a local folder.
 
     The test split is the data set's own; for ImageNet, its validation images. Validation is set aside from the training
-    images by ``split_seed``, with the same share of every class. Images are normalized with the mean and standard
-    deviation of the data set's training pixels.
+    images by ``split_seed``, with the same share of every class. Images are scaled by the mean and standard deviation
+    of the data set's training pixels, unless ``mean`` and ``std`` are given.
 
     Without ``image_size``, images keep their size; ImageNet's images, whose sizes differ, become 224x224. The default
     transforms are those of the source ``image-folder``, which can also read an ImageNet folder without the development
@@ -44,10 +45,15 @@ class TorchvisionSets(SplitSource):
     name = "torchvision"
     target_kinds = (CLASS,)
 
-    class Options(ImageOptions, DecodingOptions):
+    class Options(ImageOptions, ScaleOptions, DecodingOptions):
         dataset: Literal["cifar10", "cifar100", "fashion-mnist", "imagenet"] = Field(description="the data set")
         root: HomePath = Field(description="the folder that holds the data set's own folder; ~ is the home folder")
         download: bool = Field(False, description="download what is missing; not possible for imagenet")
+
+        @property
+        def usual_scale(self) -> PixelScale:
+            """That of the data set's training pixels."""
+            return IMAGENET if self.dataset == "imagenet" else _IN_MEMORY[self.dataset].scale
 
         def unused(self) -> dict[str, str]:
             """Options for decoding and keeping files, if there are no files."""
@@ -92,20 +98,17 @@ class TorchvisionSets(SplitSource):
 
     @property
     def pixel_scale(self) -> PixelScale:
-        """ImageNet's, or the data set's."""
-        if self.options.dataset == "imagenet":
-            return IMAGENET
-        kind = _IN_MEMORY[self.options.dataset]
-        return PixelScale(kind.mean, kind.std)
+        """The given one, or the data set's."""
+        return self.options.scale
 
     def preparation(self, image: ImageShape) -> Preparation:
         """As for test images."""
         if self.options.dataset == "imagenet":
             options = self._file_options()
-            return options.preparation(image, options.decoding(channels=3), *IMAGENET)
+            return options.preparation(image, options.decoding(channels=3), *options.scale)
         kind = _IN_MEMORY[self.options.dataset]
         notes = (_LIGHT_ON_BLACK,) if self.options.dataset == "fashion-mnist" else ()
-        return self.options.preparation(image, self.options.decoding(kind.image.channels), kind.mean, kind.std, notes)
+        return self.options.preparation(image, self.options.decoding(kind.image.channels), *self.options.scale, notes)
 
     def open(self, seed: int) -> DataSplits:
         """Load the data set, or for ImageNet the list of its files."""
@@ -117,7 +120,7 @@ class TorchvisionSets(SplitSource):
         train = self._load(kind.name, train=True, download=self.options.download)
         test = self._load(kind.name, train=False, download=self.options.download)
         images, targets = _as_tensor(train.data), [int(target) for target in train.targets]
-        train_pipeline, eval_pipeline = self.options.pipelines(images[0], kind.mean, kind.std)
+        train_pipeline, eval_pipeline = self.options.pipelines(images[0], *self.options.scale)
         stay, aside = self.options.take_validation(range(len(targets)), lambda image: (targets[image],), seed)
         return DataSplits(
             image=self.options.image_shape(images[0]),
@@ -145,7 +148,7 @@ class TorchvisionSets(SplitSource):
         ).pixels
         root, findings = options.root, Findings()
         check_bit_depth(options, train.samples, file_with_class, findings)
-        train_pipeline, eval_pipeline = options.pipelines(example, *IMAGENET)
+        train_pipeline, eval_pipeline = options.pipelines(example, *options.scale)
         stay, aside, tested = deal(
             self.recorded,
             (train.samples, None, test.samples),
@@ -189,14 +192,17 @@ class _InMemory:
 
     name: str
     image: ImageShape
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
+    scale: PixelScale
 
 
 _IN_MEMORY = {
-    "cifar10": _InMemory("CIFAR10", ImageShape(3, 32, 32), (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)),
-    "cifar100": _InMemory("CIFAR100", ImageShape(3, 32, 32), (0.5071, 0.4865, 0.4409), (0.2673, 0.2564, 0.2762)),
-    "fashion-mnist": _InMemory("FashionMNIST", ImageShape(1, 28, 28), (0.2860,), (0.3530,)),
+    "cifar10": _InMemory(
+        "CIFAR10", ImageShape(3, 32, 32), PixelScale((0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616))
+    ),
+    "cifar100": _InMemory(
+        "CIFAR100", ImageShape(3, 32, 32), PixelScale((0.5071, 0.4865, 0.4409), (0.2673, 0.2564, 0.2762))
+    ),
+    "fashion-mnist": _InMemory("FashionMNIST", ImageShape(1, 28, 28), PixelScale((0.2860,), (0.3530,))),
 }
 _DOWNLOAD_HINT = "data.download=true downloads it into data.root"
 _IMAGENET_HINT = (

@@ -77,7 +77,7 @@ def _of_scale(data: DataSource, facts: BackboneFacts) -> list[str]:
         return []
     return [
         f"data: pixels have {data.pixel_scale}, but the backbone's weights were trained on {expected}; set "
-        f"image-folder to them with data: {{{expected}}}"
+        f"data: {{{expected}}}"
     ]
 
 

@@ -88,7 +88,7 @@ class RacePlan:
 def plan_of(budget: float, full_steps: int, pool: int, with_mutations: bool = True) -> RacePlan:
     """Plan a race that costs no more than its budget.
 
-    Up to 45 % of the budget goes to the final: at least two candidates with at least two seeds, trained in full if the
+    Up to 45% of the budget goes to the final: at least two candidates with at least two seeds, trained in full if the
     budget allows, or else for a third of the steps. The rest screens the pool with one seed by trainings of a fifth of
     the steps, races the leaders against mutations of themselves with one more seed if the budget allows, and, before a
     final of full trainings, compares the best over a third of the steps.

@@ -125,7 +125,7 @@ def _table(record: RunRecord, looks: Looks) -> Table:
     columns = [
         Column("run", "run"),
         Column(f"test {record.metric}", f"test_{headline}", is_number=True),
-        *([Column("95 % low", "low", True), Column("95 % high", "high", True)] if has_intervals else []),
+        *([Column("95% low", "low", True), Column("95% high", "high", True)] if has_intervals else []),
         *([Column(*ahead, True)] if has_controls else []),
         Column(f"validation {headline}", f"validation_{headline}", is_number=True),
         Column("test loss", "test_loss", is_number=True),

@@ -15,7 +15,7 @@ from reorder_kit.runs.result import ComparedControl
 
 
 def interval_over_images(headline: str, test: Figures) -> tuple[float, float] | None:
-    """Wilson's 95 % interval of an accuracy over test images; None for a metric that is not a share of images.
+    """Wilson's 95% interval of an accuracy over test images; None for a metric that is not a share of images.
 
     Args:
         headline: the metric.
@@ -61,7 +61,7 @@ def _score(record: RunRecord) -> str:
     test = record.result.metrics.test
     over = f" on {test.images} images" if test.images else ""
     interval = interval_over_images(record.headline, test)
-    within = f" (95 % interval over images {interval[0]:.3f} to {interval[1]:.3f})" if interval else ""
+    within = f" (95% interval over images {interval[0]:.3f} to {interval[1]:.3f})" if interval else ""
     figure = f"test {record.headline} {record.score:.3f}{over}{within}"
     learner = record.learner
     if record.own_control is not None:

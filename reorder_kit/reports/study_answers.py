@@ -65,7 +65,7 @@ def _chart(results: StudyResult, question: Question, comparisons: Sequence[Compa
         alt=f"Differences in test {results.headline}: " + "; ".join(dot.tip for dot in dots),
         margin=max(margins) if len(margins) == 1 else None,
         zero=True,
-        note=f"Filled: different. 95 % intervals over paired seeds.{turned}{band}{_selection(results, comparisons)}",
+        note=f"Filled: different. 95% intervals over paired seeds.{turned}{band}{_selection(results, comparisons)}",
     )
 
 
@@ -134,8 +134,8 @@ def tests_table(results: StudyResult) -> list[Table]:
         Column("compared", "compared"),
         Column("verdict", "verdict"),
         Column(results.metric.difference, "difference", is_number=True),
-        Column("95 % low", "low", is_number=True),
-        Column("95 % high", "high", is_number=True),
+        Column("95% low", "low", is_number=True),
+        Column("95% high", "high", is_number=True),
         Column("effect size", "effect_size", is_number=True),
         Column("p", "p", is_number=True),
         Column("p, Holm", "p_holm", is_number=True),

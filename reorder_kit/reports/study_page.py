@@ -72,7 +72,7 @@ def _data(groups: Sequence[Group], folder: Path) -> list[str]:
     return [line for lines in found.values() for line in lines]
 
 
-_ORDERS = "Means over seeds with 95 % intervals; hollow: controls. A row has the same color throughout this page."
+_ORDERS = "Means over seeds with 95% intervals; hollow: controls. A row has the same color throughout this page."
 
 
 _TESTS: dict[DecidingTest, str] = {"permutation": "permutation tests", "paired-t": "paired t-tests"}
@@ -178,8 +178,8 @@ def _table(results: StudyResult, looks: Looks) -> Table:
         Column("learner", "learner"),
         Column("control", "control"),
         Column(f"test {results.metric}", f"test_{results.headline}", is_number=True),
-        Column("95 % low", "low", is_number=True),
-        Column("95 % high", "high", is_number=True),
+        Column("95% low", "low", is_number=True),
+        Column("95% high", "high", is_number=True),
         *([Column(f"validation {results.metric}", "validation", is_number=True)] if has_validation else []),
         Column("seeds", "seeds", is_number=True),
         Column("slots read", "reached_slots", is_number=True),

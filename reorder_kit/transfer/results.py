@@ -153,7 +153,7 @@ class TransferResult(VersionedRecord):
             return [*said, "A single seed has no interval: differences here could be noise."]
         return [
             *said,
-            f"95 % intervals over {len(self.seeds)} paired seeds; about one in twenty misses. They are not corrected.",
+            f"95% intervals over {len(self.seeds)} paired seeds; about one in twenty misses. They are not corrected.",
         ]
 
     def _of(self, target: Target) -> Iterator[str]:

@@ -73,7 +73,7 @@ def test_the_table_ends_with_words(cli):
     lines = cli(
         "prior", "trial.yaml", "--images", 50, "--orderings", "row", "--orderings", "spiral"
     ).stdout.splitlines()
-    assert says(lines[0], "lzma", "pixels", "50 training images", "trial.yaml", "4x4 patches", "95 %")
+    assert says(lines[0], "lzma", "pixels", "50 training images", "trial.yaml", "4x4 patches", "95%")
     assert lines[2].split() == ["%", "saved", "behind", "the", "best"]
     assert {lines[3].split()[0], lines[4].split()[0]} == {"row", "spiral"}
     assert lines[-1].endswith("on 50 images.")
@@ -143,7 +143,7 @@ def test_a_table_of_codes_says_how_good_they_are(cli):
         r"squared error is 0\.\d+ of that of the mean image\.",
         first,
     )
-    assert says(second, "zstd", "vq-vae", "60 training images", "trial.yaml", "4x4 patches", "95 %")
+    assert says(second, "zstd", "vq-vae", "60 training images", "trial.yaml", "4x4 patches", "95%")
     assert "training a VQ-VAE of 12 codes for 40 steps" in done.stderr
 
 

@@ -29,7 +29,7 @@ def test_options_of_an_ordering_are_yaml(cli):
 def test_the_terminal_picture_has_a_heading_ranks_and_a_path(cli):
     lines = cli("show-order", "column", "--grid", "2x2").stdout.splitlines()
     # Patches 0, 2, 1, 3: two of three steps go down; one of the six pairs of patches is reversed.
-    assert says(lines[0], "column", "2x2", "67 %", "neighbor", "Kendall tau", "0.67")
+    assert says(lines[0], "column", "2x2", "67%", "neighbor", "Kendall tau", "0.67")
     assert [line[:3] for line in lines[2:4]] == ["0 2", "1 3"]
     assert "●" in lines[2]
     assert "■" in lines[3]

@@ -76,7 +76,7 @@ def test_blocks_hold_the_mean_place_in_percent(cli, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
     # 27 blocks would fit, of 3 patches each; blocks of 4 divide 80 evenly.
     shown = cli("show-order", "row", "--grid", "1x80").stdout.splitlines()
-    # The first block has slots 0 to 3 of 0 to 79, the mean 1.5 / 79 = 1.9 %; the last 77.5 / 79 = 98.1 %.
+    # The first block has slots 0 to 3 of 0 to 79, the mean 1.5 / 79 = 1.9%; the last 77.5 / 79 = 98.1%.
     numbers = shown[2].split()
     assert (len(numbers), numbers[0], numbers[1], numbers[-1]) == (20, "2", "7", "98")
     kept = cli("show-order", "row", "--grid", "1x80", "--keep", "0.5").stdout.splitlines()

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 import timm
+import torch
 
 from reorder_kit.experiment.compose import compose
 from reorder_kit.experiment.doubts import doubts
 from reorder_kit.host.plugin_host import PluginHost
-from reorder_kit.interfaces import IMAGENET, PixelScale
+from reorder_kit.interfaces import IMAGENET, ImageShape, PixelScale
 
 HALF = {"mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5]}
 PRETRAINED = {"name": "timm", "model": "vit_tiny_patch16_224", "pretrained": True}
@@ -29,7 +30,7 @@ def test_the_model_of_these_tests_was_trained_on_that_scale():
 def test_data_of_the_default_scale_is_told_the_one_to_set():
     assert told(PRETRAINED, FOLDER) == [
         "data: pixels have mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225], but the backbone's weights were "
-        "trained on mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5]; set image-folder to them with "
+        "trained on mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5]; set "
         "data: {mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5]}"
     ]
     assert told(PRETRAINED, {**FOLDER, **HALF}) == []
@@ -41,17 +42,20 @@ def test_gray_images_are_compared_with_the_average_of_the_colors():
     assert told(PRETRAINED, {**gray, "mean": [0.5], "std": [0.5]}) == []
 
 
-@pytest.mark.parametrize("name", ["coco-detection", "multi-label-csv", "segmentation-folder", "torchvision"])
-def test_every_source_that_scales_says_so(name):
-    host = PluginHost(third_party=False)
-    source = host.data_sources.get(name)
-    given = {"dataset": "cifar10"} if name == "torchvision" else {"mean": [0.1, 0.2, 0.3]}
-    required = {"annotations": "a.json", "classes": ["a", "b"], "root": "data"}
-    fields = source.Options.model_fields
-    options = source.Options.model_validate({**{k: v for k, v in required.items() if k in fields}, **given})
-    scale = source(options).pixel_scale
-    assert scale.mean == ((0.1, 0.2, 0.3) if "mean" in given else pytest.approx((0.49, 0.48, 0.45), abs=0.005))
-    assert len(scale.std) == 3
+SOURCES = "coco-detection multi-label-csv segmentation-folder torchvision imagenet fmow image-folder"
+REQUIRED = {"annotations": "a.json", "classes": ["a", "b"], "root": "data", "dataset": "cifar10"}
+
+
+@pytest.mark.parametrize("name", SOURCES.split())
+def test_every_source_that_scales_does_as_it_says(name):
+    source = PluginHost(third_party=False).data_sources.get(name)
+    given = {key: value for key, value in REQUIRED.items() if key in source.Options.model_fields}
+    scale = {"mean": [0.1, 0.2, 0.3], "std": [1.0, 0.5, 0.25]}
+    opened = source(source.Options.model_validate({**given, **scale, "image_size": 8}))
+    assert opened.pixel_scale == ((0.1, 0.2, 0.3), (1.0, 0.5, 0.25))
+    black = torch.zeros(3, 8, 8, dtype=torch.uint8)
+    expected = torch.tensor([-0.1, -0.4, -1.2])[:, None, None].expand(3, 8, 8)
+    torch.testing.assert_close(opened.preparation(ImageShape(3, 8, 8)).transform(black).image, expected)
 
 
 def test_data_that_does_not_tell_its_scale_is_doubted():

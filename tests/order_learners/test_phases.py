@@ -34,7 +34,7 @@ def test_epochs_may_be_fractions() -> None:
 
 
 def test_without_numbers_they_are_shares_of_the_run() -> None:
-    # 15 % of 100 epochs of 10 steps, then the learner's own share.
+    # 15% of 100 epochs of 10 steps, then the learner's own share.
     assert lengths(phases(PhaseOptions(), 10, 100, search_share=0.3)) == (150, 300, 550)
     assert lengths(phases(PhaseOptions(), 13, 60, search_share=0.5)) == (117, 390, 273)
 
@@ -75,7 +75,7 @@ def test_steps_are_counted_from_the_start_of_each_phase() -> None:
 
 
 def test_a_run_may_end_within_an_epoch() -> None:
-    # 2.5 epochs of 8 steps: 15 % are 3 steps, half are 10.
+    # 2.5 epochs of 8 steps: 15% are 3 steps, half are 10.
     assert lengths(phases(PhaseOptions(), 8, 2.5)) == (3, 10, 7)
 
 

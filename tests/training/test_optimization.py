@@ -253,7 +253,7 @@ def test_new_weights_begin_with_a_fresh_loss_scale_and_a_resumed_training_with_i
 
 def test_shares_of_the_schedule_are_whole_steps_of_the_whole_run():
     shares = ScheduleSettings(warmup_epochs="12.5%", hold_epochs="30%", shape="linear", min_ratio=0.2)
-    # 12.5 % of 4 epochs of 3 steps are 1.5 steps, and 30 % are 3.6.
+    # 12.5% of 4 epochs of 3 steps are 1.5 steps, and 30% are 3.6.
     of_run = shares.of_run(4, 3)
     assert (of_run.warmup_epochs * 3, of_run.hold_epochs * 3) == (2, 4)
     by_hand = ScheduleSettings(warmup_epochs=2 / 3, hold_epochs=4 / 3, shape="linear", min_ratio=0.2)

@@ -80,7 +80,7 @@ def test_a_search_that_leaves_no_epoch_is_refused() -> None:
     assert "raise train.steps" in (error.value.hint or "")
 
 
-# 15 % and half of 4 epochs: 0.6 and 2. With one or two epochs, nothing would be left.
+# 15% and half of 4 epochs: 0.6 and 2. With one or two epochs, nothing would be left.
 @pytest.mark.parametrize(
     ("learner", "epochs"),
     [
@@ -136,7 +136,7 @@ def test_the_step_size_runs_through_its_schedule_twice(tmp_path: Path) -> None:
     assert [line["phase"] for line in lines] == ["search"] * 2 + ["hardened"] * 3
 
 
-# 15 % of 60 epochs are 9: with a search of 55 nothing is left, with one of half the run 21.
+# 15% of 60 epochs are 9: with a search of 55 nothing is left, with one of half the run 21.
 @pytest.mark.parametrize(("learner", "is_refused"), [({"search_epochs": 55}, True), ({"warmup_epochs": None}, False)])
 def test_validate_and_run_agree_on_phases_that_are_shares_of_the_run(
     learner: dict[str, Any], is_refused: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
