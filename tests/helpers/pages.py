@@ -70,21 +70,20 @@ def parse(words):
 
 
 def every_command():
-    """The words of every existing command."""
+    """The words of every existing command, and the command."""
     return {
-        (name, *inner)
-        for name, command in COMMAND_LINE.commands.items()
-        for inner in ([(name,) for name in command.commands] if hasattr(command, "commands") else [()])
+        (name, *words): command
+        for name, each in COMMAND_LINE.commands.items()
+        for words, command in (
+            [((inner,), command) for inner, command in each.commands.items()]
+            if hasattr(each, "commands")
+            else [((), each)]
+        )
     }
 
 
 def every_option():
-    commands = [
-        command
-        for each in COMMAND_LINE.commands.values()
-        for command in (each.commands.values() if hasattr(each, "commands") else [each])
-    ]
-    return {option for command in commands for parameter in command.params for option in parameter.opts}
+    return {option for command in every_command().values() for each in command.params for option in each.opts}
 
 
 NEED_MORE = {
