@@ -39,10 +39,9 @@ from torchvision import tv_tensors
 from torchvision.datasets import ImageFolder
 from torchvision.transforms import v2
 
-from reorder_kit.data.channel_options import IMAGENET_MEAN, IMAGENET_STD
 from reorder_kit.data.data_loading import ShuffledKeys, train_loader
 from reorder_kit.host.plugin_host import PluginHost
-from reorder_kit.interfaces import DataSource
+from reorder_kit.interfaces import IMAGENET, DataSource
 
 SIDE, SIZE, BATCH, CLASSES = 256, 224, 50, 2
 WORKERS = (0, 2)
@@ -260,7 +259,7 @@ def torchvision_passes(
 ) -> Iterator[tuple[int, float]]:
     """The same for torchvision's ImageFolder, with masks if a folder of them is given."""
     to_size = [v2.Resize(SIDE), v2.CenterCrop(SIZE)] if crops else [v2.Resize([SIZE, SIZE])]
-    normalise = [v2.ToDtype(torch.float32, scale=True), v2.Normalize(IMAGENET_MEAN, IMAGENET_STD)]
+    normalise = [v2.ToDtype(torch.float32, scale=True), v2.Normalize(*IMAGENET)]
     transforms = v2.Compose([v2.PILToTensor(), *to_size, v2.RandomHorizontalFlip(), *normalise])
     everything = ImageFolder(root, transforms) if masks is None else ImageFolderWithMasks(root, masks, transforms)
     loader = DataLoader(Subset(everything, range(images)), batch_size=BATCH, shuffle=True, num_workers=workers)

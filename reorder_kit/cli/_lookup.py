@@ -43,11 +43,13 @@ def warn_of_deprecated(host: PluginHost, kind: str, names: Iterable[str]) -> Non
             print_to_stderr(f"warning: {words}")
 
 
-def warn_of_deprecated_parts(experiment: Experiment) -> None:
-    """Report on standard error which parts of a recipe a release will remove, each with its field."""
-    from reorder_kit.experiment.deprecated_parts import deprecated_parts
+def warn_of_parts(experiment: Experiment) -> None:
+    """Report on standard error which parts of a recipe a release will remove, and what is doubtful about its
+    backbone.
+    """
+    from reorder_kit.experiment.doubts import doubts_of_parts
 
-    for words in deprecated_parts(experiment):
+    for words in doubts_of_parts(experiment):
         print_to_stderr(f"warning: {words}")
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from reorder_kit.cli._lookup import warn_of_deprecated_parts
+from reorder_kit.cli._lookup import warn_of_parts
 from reorder_kit.cli._output import console, print_to_stderr, table
 from reorder_kit.errors import writing
 from reorder_kit.experiment.compose import compose
@@ -35,7 +35,7 @@ def rank_patches_of(
     """
     experiment = compose(content, host, recipe)
     assert isinstance(experiment.start, StartByPrior)
-    warn_of_deprecated_parts(experiment)
+    warn_of_parts(experiment)
     if images is not None and "images" in experiment.start.prior.component.Options.model_fields:
         experiment = compose(override(content, [("order.start.prior.images", images)]), host, recipe)
     return rank_patches(experiment, orderings, images or IMAGES, host, print_to_stderr)

@@ -122,7 +122,7 @@ def prior(
         require_picture_file(png)
     from reorder_kit.analysis.fitted_vq import VqRequest
     from reorder_kit.analysis.ranked_recipe import RankedRecipe, ScoredStart, rank_recipe, ranks_patches, with_prior
-    from reorder_kit.cli._lookup import load_host, recipe_content, warn_of_deprecated, warn_of_deprecated_parts
+    from reorder_kit.cli._lookup import load_host, recipe_content, warn_of_deprecated, warn_of_parts
     from reorder_kit.cli._ranked_patches import IMAGES, draw, print_patches, rank_patches_of
 
     host = load_host()
@@ -137,7 +137,7 @@ def prior(
     else:
         _refuse_picture(png)
         scored = ScoredStart.compose(content, host, recipe)
-        warn_of_deprecated_parts(scored.experiment)
+        warn_of_parts(scored.experiment)
         scored = scored if vq is None else scored.with_vq(vq, host)
         request = VqRequest(vq_out, vq_codes, vq_side, vq_steps) if fit else None
         found = rank_recipe(scored, orderings or ["all"], images or IMAGES, request, host, print_to_stderr)

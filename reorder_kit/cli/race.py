@@ -102,7 +102,7 @@ def race(
       reorder-kit race my_recipe.yaml --budget 5 --run runs/my_run --dry-run
       reorder-kit race my_recipe.yaml --jobs 8 --submit --submit-option slurm_partition=gpu
     """
-    from reorder_kit.cli._lookup import load_host, recipe_content, warn_of_deprecated_parts
+    from reorder_kit.cli._lookup import load_host, recipe_content, warn_of_parts
     from reorder_kit.race.pool import Brought
     from reorder_kit.race.run_race import RaceRun
 
@@ -111,7 +111,7 @@ def race(
         brought = Brought(tuple(orders or ()), tuple(runs or ()))
         content = recipe_content(recipe, sets)
         run = RaceRun.open(content, recipe, load_host(), budget, seeds, brought, storage, out)
-        warn_of_deprecated_parts(run.asked.experiment)
+        warn_of_parts(run.asked.experiment)
         announce = _nothing if quiet or as_json else print_to_stderr
         setup = run.planned(announce) if dry_run else run.begin(announce)
         if not as_json:

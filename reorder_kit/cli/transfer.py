@@ -88,7 +88,7 @@ def transfer(
         host, all_seeds = load_host(), range(first_seed, first_seed + seeds)
         read = [read_recipe(recipe, sets or ()) for recipe in recipes]
         plan = plan_transfer(read, all_seeds, out, tune_epochs, host, allow_download)
-        for words in plan.deprecated:
+        for words in plan.warnings:
             print_to_stderr(f"warning: {words}")
         processes = LocalProcesses[Work](slots_of_one_thread(jobs))
         with writing(out):

@@ -7,7 +7,7 @@ import math
 from reorder_kit.controls import LearnedStatic
 from reorder_kit.experiment.deprecated_parts import deprecated_parts
 from reorder_kit.experiment.experiment import Experiment
-from reorder_kit.interfaces import BackboneFacts, DataSource
+from reorder_kit.interfaces import BackboneFacts, PixelScale
 from reorder_kit.interfaces.epochs import ShareOfRun
 from reorder_kit.recipe.settings import ScheduleSettings
 
@@ -17,10 +17,8 @@ def doubts(experiment: Experiment) -> list[str]:
     recipe, learner = experiment.recipe, experiment.learner
     # If the length is given in steps, only the data tells the number of epochs.
     epochs = recipe.train.epochs if recipe.train.steps is None else math.inf
-    found = [*deprecated_parts(experiment), *_of_schedule(recipe.schedule, epochs)]
+    found = [*doubts_of_parts(experiment), *_of_schedule(recipe.schedule, epochs)]
     image = experiment.data_source.image
-    if image is not None:
-        found += doubts_of_backbone(experiment, experiment.facts(image))
     if learner is None:
         return found
     if not math.isinf(epochs):
@@ -47,6 +45,16 @@ def _order_matters(experiment: Experiment, facts: BackboneFacts) -> bool:
     return bool(facts.slots_order_sensitive if experiment.task.is_dense else facts.order_sensitive)
 
 
+def doubts_of_parts(experiment: Experiment) -> list[str]:
+    """A sentence for each part that a release will remove, and for each doubt about the backbone.
+
+    The backbone is doubted only if the shape of the images is known without opening the data.
+    """
+    image = experiment.data_source.image
+    of_backbone = [] if image is None else doubts_of_backbone(experiment, experiment.facts(image))
+    return [*deprecated_parts(experiment), *of_backbone]
+
+
 def doubts_of_backbone(experiment: Experiment, facts: BackboneFacts) -> list[str]:
     """A sentence for each backbone option that changes nothing, other warnings of the backbone, and pixels that it was
     not trained on.
@@ -60,24 +68,28 @@ def doubts_of_backbone(experiment: Experiment, facts: BackboneFacts) -> list[str
     found = [f"backbone.{name}: changes nothing: {reason}" for name, reason in idle]
     if facts.caution:
         found.append(f"backbone.{facts.caution}")
-    return [*found, *_of_scale(experiment.data_source, facts)]
+    return [*found, *_of_scale(experiment, facts)]
 
 
-def _of_scale(data: DataSource, facts: BackboneFacts) -> list[str]:
+def _of_scale(experiment: Experiment, facts: BackboneFacts) -> list[str]:
     """A sentence if the data has, or may have, another scale than the weights were trained with."""
-    if facts.pixel_scale is None:
+    weights, data = experiment.recipe.train.weights, experiment.data_source
+    if facts.pixel_scale is None or (weights is not None and "backbone" in weights.parts):
         return []
+    # A plugin may declare a scale as a plain pair.
+    expected, owner = PixelScale(*facts.pixel_scale), f"the weights of backbone {experiment.backbone.name!r}"
     if data.pixel_scale is None:
-        trained = f"pixels of {facts.pixel_scale}, from 0 to 1"
         return [
-            f"data: the backbone's weights were trained on {trained}; whether those of {data.name} are is not known"
+            f"data: {owner} usually expect pixels scaled by {expected}; {data.name} does not say how it scales its "
+            "own, so check that they fit"
         ]
-    expected = facts.pixel_scale.of_channels(len(data.pixel_scale.mean))
-    if data.pixel_scale.is_close(expected):
+    given = PixelScale(*data.pixel_scale)
+    expected = expected.of_channels(len(given.mean))
+    if given.is_close(expected):
         return []
     return [
-        f"data: pixels have {data.pixel_scale}, but the backbone's weights were trained on {expected}; set "
-        f"data: {{{expected}}}"
+        f"data: pixels are scaled by {given}, but {owner} usually expect {expected}; set data.mean and data.std to "
+        "that, unless yours were trained otherwise"
     ]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple, Self
 
-_TOLERANCE = 0.045  # the scale of CIFAR-10 passes for ImageNet's, as is common; that of CLIP does not
+_TOLERANCE = 0.1  # of a standard deviation: less than random changes of brightness and contrast in training
 
 
 class PixelScale(NamedTuple):
@@ -22,17 +22,19 @@ class PixelScale(NamedTuple):
     std: tuple[float, ...]
 
     def of_channels(self, channels: int) -> Self:
-        """The same for another number of channels: the average for gray, itself for all others."""
-        if channels != 1:
-            return self
-        return self._replace(mean=(sum(self.mean) / len(self.mean),), std=(sum(self.std) / len(self.std),))
+        """The same for another number of channels: the average for gray, and that of gray for every color."""
+        mean, std = ((sum(values) / len(values),) if channels == 1 else values for values in self)
+        return self._replace(mean=mean * channels, std=std * channels) if len(mean) == 1 else self
 
     def is_close(self, other: PixelScale) -> bool:
-        """Whether no number differs enough to matter."""
-        ours, theirs = (*self.mean, *self.std), (*other.mean, *other.std)
-        return len(ours) == len(theirs) and all(
-            abs(own - its) <= _TOLERANCE for own, its in zip(ours, theirs, strict=True)
-        )
+        """Whether pixels scaled by either hardly differ: by a tenth of a standard deviation, and of the contrast."""
+        if len(self.mean) != len(other.mean):
+            return False
+        for mean, std, its_mean, its_std in zip(*self, *other, strict=True):
+            most = _TOLERANCE * min(std, its_std)
+            if abs(mean - its_mean) > most or abs(std - its_std) > most:
+                return False
+        return True
 
     def __str__(self) -> str:
         mean, std = (", ".join(f"{value:.4g}" for value in values) for values in self)

@@ -7,7 +7,7 @@ from typing import Any
 
 from reorder_kit.data.wrapped_samples import WrappedSamples
 from reorder_kit.experiment.experiment import Experiment
-from reorder_kit.interfaces import DataSource, DataSplits, ImageShape, Phases, SampleSet
+from reorder_kit.interfaces import DataSource, DataSplits, ImageShape, Phases, PixelScale, SampleSet
 
 STEPS_PER_EPOCH = 2
 EPOCHS = 2
@@ -40,6 +40,10 @@ class _FirstImages(DataSource):
     @property
     def image(self) -> ImageShape | None:
         return self._source.image
+
+    @property
+    def pixel_scale(self) -> PixelScale | None:
+        return self._source.pixel_scale
 
     def open(self, seed: int) -> DataSplits:
         splits = self._source.open(seed)

@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from reorder_kit.errors import Problem, RecipeError
-from reorder_kit.experiment.deprecated_parts import deprecated_parts
-from reorder_kit.experiment.doubts import doubts_of_backbone
+from reorder_kit.experiment.doubts import doubts_of_parts
 from reorder_kit.experiment.experiment import Experiment
 from reorder_kit.experiment.validate import validate
 from reorder_kit.host.plugin_host import PluginHost
@@ -112,11 +111,11 @@ def _at_fields_of_study(study: Study, row: RowKey, error: RecipeError) -> Iterat
 
 
 def _warnings(study: Study, row: RowKey, experiment: Experiment) -> Iterator[str]:
-    image = experiment.data_source.image
-    of_backbone = [] if image is None else doubts_of_backbone(experiment, experiment.facts(image))
-    for sentence in [*deprecated_parts(experiment), *of_backbone]:
+    for sentence in doubts_of_parts(experiment):
         field, _, words = sentence.partition(": ")
-        yield f"{_field_of_study(study, row, field)}: {words}"
+        place = _field_of_study(study, row, field)
+        # What data needs may depend on the backbone, which can set it.
+        yield f"{place} of backbones.{row.backbone}: {words}" if field == "data" else f"{place}: {words}"
 
 
 def _field_of_study(study: Study, row: RowKey, path: str) -> str:

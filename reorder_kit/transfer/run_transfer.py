@@ -9,7 +9,7 @@ from typing import Any
 
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.experiment.compose import compose
-from reorder_kit.experiment.deprecated_parts import deprecated_parts
+from reorder_kit.experiment.doubts import doubts_of_parts
 from reorder_kit.experiment.experiment import Experiment
 from reorder_kit.experiment.local_data import local_source
 from reorder_kit.host.plugin_host import PluginHost
@@ -48,7 +48,7 @@ class TransferPlan:
         tune_epochs: epochs of fine-tuning, by name.
         folder: the folder of the transfer.
         allow_download: let the recipes in existing run folders download missing data.
-        deprecated: a sentence for each part of a recipe that a release will remove.
+        warnings: a sentence for each part of a recipe that a release will remove, and for each doubt about a backbone.
     """
 
     sides: Mapping[str, Sequence[Side]]
@@ -57,7 +57,7 @@ class TransferPlan:
     tune_epochs: Mapping[str, int]
     folder: Path
     allow_download: bool
-    deprecated: Sequence[str] = ()
+    warnings: Sequence[str] = ()
 
     @property
     def targets(self) -> list[Side]:
@@ -91,7 +91,7 @@ def plan_transfer(
     sides: dict[str, list[Side]] = {}
     grids: dict[str, Grid] = {}
     tuning: dict[str, int] = {}
-    deprecated: list[str] = []
+    warnings: list[str] = []
     for content, source in recipes:
         experiment = compose(content, host, source)
         recipe = experiment.recipe
@@ -111,13 +111,13 @@ def plan_transfer(
             local_source(experiment.data_source)  # fails here rather than after training
         grids[recipe.name] = experiment.facts(experiment.open_data().image).grid
         tuning[recipe.name] = tune_epochs or default_tuning(recipe.train.epochs)
-        deprecated += (f"{source}: {words}" for words in deprecated_parts(experiment))
+        warnings += (f"{source}: {words}" for words in doubts_of_parts(experiment))
         sides[recipe.name] = []
         for seed in seeds:
             seeded = override(content, [("seed", seed), ("controls", []), *_seed_of_start(experiment, seed)])
             checked = compose(seeded, host, source).recipe
             sides[recipe.name].append(Side(recipe.name, seed, seeded, checked, folder / recipe.name / f"seed-{seed}"))
-    return TransferPlan(sides, seeds, _common_grid(grids), tuning, folder, allow_download, deprecated)
+    return TransferPlan(sides, seeds, _common_grid(grids), tuning, folder, allow_download, warnings)
 
 
 def _seed_of_start(experiment: Experiment, seed: int) -> list[tuple[str, Any]]:

@@ -33,17 +33,27 @@ def prepared(preparation, content):
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=str)
-@pytest.mark.parametrize("size", [8, [10, 14]], ids=["as-it-is", "other"])
-def test_it_equals_the_test_image(source, size, tmp_path):
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"image_size": 8},
+        {"image_size": [10, 14]},
+        {"image_size": 8, "mean": [0.1, 0.2, 0.3], "std": [1.0, 0.5, 0.25]},
+    ],
+    ids=["as-it-is", "other-size", "other-scale"],
+)
+def test_it_equals_the_test_image(source, changed, tmp_path):
     if source.name == "hf":
         pytest.importorskip("datasets", reason="the extra hf is not installed")
     source.fill(tmp_path, IMAGES)
-    options = source.data(tmp_path, image_size=size, **OPTIONS.get(source.name, {}))
+    options = source.data(tmp_path, **changed, **OPTIONS.get(source.name, {}))
     del options["name"]
     built, splits = opened(source.name, options)
     expected = [(splits.test.identity(index).encoded(), splits.test[index]) for index in range(len(splits.test))]
     shutil.rmtree(tmp_path)
     preparation = built.preparation(splits.image)
+    if "mean" in changed:
+        assert built.pixel_scale == (tuple(changed["mean"]), tuple(changed["std"]))
     for encoded, sample in expected:
         found = prepared(preparation, Image.open(BytesIO(encoded)))
         assert torch.equal(found.image, sample.image)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,7 +23,8 @@ def made_once(tmp_path_factory: pytest.TempPathFactory, name: str, make: Callabl
     folder = shared / name
     with FileLock(shared / f"{name}.lock"):
         if not (shared / f"{name}.made").exists():
-            folder.mkdir(exist_ok=True)
+            shutil.rmtree(folder, ignore_errors=True)  # of a process that failed
+            folder.mkdir()
             make(folder)
             (shared / f"{name}.made").touch()
     return folder

@@ -12,12 +12,21 @@ _FILE = "preprocessor_config.json"
 
 
 def caution_about_scale(source: str) -> str:
-    """A sentence for a model on the hub, whose scale is not read; nothing for the folder of a checkpoint."""
-    if Path(source).is_absolute():
+    """A sentence if the scale is not known: of a model on the hub, and of a folder without its file.
+
+    Args:
+        source: the value of ``pretrained``.
+    """
+    if not Path(source).is_absolute():
+        return (
+            f"pretrained: the scale of pixels that {source} expects is not read from the hub: compare image_mean and "
+            f"image_std in its {_FILE} with data.mean and data.std"
+        )
+    if scale_of(source) is not None:
         return ""
     return (
-        f"pretrained: the scale of pixels that {source} expects is not read from the hub: compare image_mean and "
-        f"image_std in its {_FILE} with yours, in image-folder data: {{mean: [...], std: [...]}}"
+        f"pretrained: the folder has no {_FILE} with image_mean and image_std, so the scale of pixels that the "
+        "checkpoint expects is not known: check data.mean and data.std"
     )
 
 
@@ -33,12 +42,18 @@ def scale_of(source: str) -> PixelScale | None:
         return None
     if not isinstance(values, dict):
         return None
-    if not values.get("do_normalize", True):
-        return PixelScale((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
     mean, std = _numbers(values.get("image_mean")), _numbers(values.get("image_std"))
-    return PixelScale(mean, std) if mean and std and len(mean) == len(std) else None
+    if not values.get("do_normalize", True):
+        mean, std = (0.0,), (1.0,)
+    factor = values.get("rescale_factor", 1 / 255) if values.get("do_rescale", True) else 1
+    if not (mean and len(mean) == len(std) and isinstance(factor, int | float) and factor > 0):
+        return None
+    # Theirs is of pixels times the factor, ours of pixels from 0 to 1.
+    own = 255 * factor
+    return PixelScale(tuple(value / own for value in mean), tuple(value / own for value in std))
 
 
 def _numbers(value: Any) -> tuple[float, ...]:
-    is_list = isinstance(value, list) and all(isinstance(each, int | float) for each in value)
-    return tuple(map(float, value)) if is_list else ()
+    listed = value if isinstance(value, list) else [value]
+    are_numbers = all(isinstance(each, int | float) for each in listed)
+    return tuple(map(float, listed)) if are_numbers else ()
