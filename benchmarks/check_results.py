@@ -50,6 +50,7 @@ class Table:
 
 
 TABLES = {
+    "inductive-bias": Table("study_spread", "inductive-bias.jsonl"),
     "informed": Table("informed", "informed.jsonl"),
     "limit": Table("limit", "limit.jsonl"),
     "judges": Table("judges_table", "judges.jsonl"),
@@ -64,6 +65,7 @@ FRONT = {"front": Table("front_table", "informed.jsonl")}
 """Tables of README.md."""
 
 PAGES = {
+    "inductive-bias": "inductive-bias",
     "informed-start": "informed",
     "learners": "validated",
     "predicting-orders": "judges",
