@@ -108,7 +108,7 @@ def mixers() -> dict[str, Callable[[], object]]:
     config = MambaConfig(hidden_size=192, state_size=16, num_hidden_layers=1, use_mambapy=False)
     theirs = TheirMixer(config, layer_idx=0)
     inputs = torch.randn(8, 197, 192, requires_grad=True)
-    contestants = {"transformers": both_ways(theirs, inputs)}
+    contestants: dict[str, Callable[[], object]] = {"transformers": both_ways(theirs, inputs)}
     for backend in ("torch", "compiled"):
         ours = MambaMixer(192, backend=backend)
         ours.load_state_dict(theirs.state_dict())
@@ -158,7 +158,7 @@ def attentions(batch: int) -> dict[str, Callable[[], object]]:
         return attended[0][:, :tokens]
 
     ours = WindowedAttention(384, heads=6, window=WINDOW, num_global=1)
-    ours.proj = nn.Identity()  # in transformers, the output projection is in another module
+    ours.register_module("proj", nn.Identity())  # in transformers, the output projection is in another module
     inputs = torch.randn(batch, tokens, 384, requires_grad=True)
     return {"transformers": both_ways(attend, inputs), "ours": both_ways(ours, inputs)}
 

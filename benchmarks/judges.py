@@ -42,7 +42,8 @@ from reorder_kit.experiment.experiment import Experiment
 from reorder_kit.experiment.fixed_orders import fixed_orders
 from reorder_kit.experiment.start_by_prior import StartByPrior
 from reorder_kit.host.plugin_host import PluginHost
-from reorder_kit.interfaces import DataSplits, Grid, Prior, PriorContext, RankingPrior, ScoringPrior, TaskContext
+from reorder_kit.interfaces import Batch, DataSplits, Grid, Prior, PriorContext, RankingPrior, ScoringPrior, TaskContext
+from reorder_kit.model.ordered_model import OrderedModel
 from reorder_kit.orders.matching import matched
 from reorder_kit.orders.order import Order
 from reorder_kit.training.devices import build_accelerator
@@ -257,6 +258,12 @@ def compressed(bench: Bench, orders: Mapping[str, Order], what: str) -> Callable
     return scores
 
 
+def _losses(
+    judge: SharedWeights, models: Sequence[OrderedModel], order: Order, batches: Sequence[Batch]
+) -> list[float]:
+    return [judge.loss(model, order, batches) for model in models]
+
+
 def of_shared_weights(bench: Bench, orders: Mapping[str, Order], seed: int, done: Done) -> Found:
     """Models trained in many orders: one, an ensemble, one in orders near the first rule, one trained further."""
     further = bench.lengths.further
@@ -277,7 +284,7 @@ def of_shared_weights(bench: Bench, orders: Mapping[str, Order], seed: int, done
     of_one, of_all, of_near = (cost / len(orders) for cost in (costs[0], sum(costs), of_near))
     for name in missing:
         order = orders[name]
-        losses, reading = timed(lambda order=order: [shared.loss(model, order, batches) for model in models])
+        losses, reading = timed(partial(_losses, shared, models, order, batches))
         again, training = timed(partial(shared.further, models[0], order, further))
         one = reading / ENSEMBLE
         found = (

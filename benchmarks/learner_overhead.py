@@ -47,6 +47,7 @@ from reorder_kit.interfaces import (
     TaskContext,
 )
 from reorder_kit.interfaces.progress import Progress
+from reorder_kit.model.reward_checks import RewardChecks
 from reorder_kit.orders.grid import Grid
 from reorder_kit.training.optimization import Optimizers
 from reorder_kit.training.proposal_evaluation import ProposalEvaluator
@@ -88,13 +89,13 @@ def training_step(learner: str | None, batch: Batch) -> Callable[[], float]:
     parts = nn.ModuleDict({"backbone": model.backbone, "head": model.head})
     recipe, accelerator = experiment.recipe, Accelerator(cpu=True)
     optimizers = Optimizers(parts, model.policy, recipe.optimizer, recipe.schedule, 5.0, accelerator)
-    module = StepModule(model, experiment.task)
+    module, rewards = StepModule(model, experiment.task), RewardChecks(experiment.task, None)
 
     def step() -> float:
         began = time.perf_counter()
         model.policy.advance(PROGRESS)
         model.policy.search(
-            ProposalEvaluator(model, experiment.task, batch, PROGRESS, accelerator, lambda reward: reward)
+            ProposalEvaluator(model, experiment.task, batch, PROGRESS, accelerator, lambda reward: reward, rewards)
         )
         result = module(batch, PROGRESS)
         (result.loss.mean() + model.policy.loss(result.passes, batch)).backward()

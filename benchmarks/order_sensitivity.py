@@ -99,7 +99,7 @@ def train(data: str, backbone: str, order: str, seed: int, root: str | None) -> 
     torch.set_num_threads(1)
     host = PluginHost(third_party=False, blocked=["events.pictures", "events.tensorboard"])
     with tempfile.TemporaryDirectory() as folder:
-        result = reorder_kit.run(recipe(data, backbone, order, seed, root), out=Path(folder) / "run", host=host)
+        result = reorder_kit.run(recipe(data, backbone, order, seed, root), out=Path(folder) / "run", host=host).result
     return {
         "data": data,
         "backbone": backbone,

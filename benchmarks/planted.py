@@ -58,7 +58,7 @@ def main() -> None:
     reports = report(outcomes, "test")
     for found in reports:
         print_markdown(found)
-    print(f"\n{sum(outcome['seconds'] for outcome in outcomes.values()) / 3600:.1f} hours of training in all")
+    print(f"\n{sum(outcome.seconds for outcome in outcomes.values()) / 3600:.1f} hours of training in all")
     for path in draw_pictures(reports, arguments.figures):
         print(f"wrote {path}", file=sys.stderr)
 

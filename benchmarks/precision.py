@@ -34,7 +34,10 @@ MODELS: dict[str, dict[str, Any]] = {
     "vit": {"name": "vit", "dim": 64, "depth": 4, "heads": 4},
     "local": {"name": "local", "dim": 64, "depth": 2, "window": 2, "readout": "mean"},
 }
-DATA = {"digits": ({"name": "digits"}, 2, 300), "eurosat": ({"name": "image-folder", "image_size": 64}, 8, 200)}
+DATA: dict[str, tuple[dict[str, Any], int, int]] = {
+    "digits": ({"name": "digits"}, 2, 300),
+    "eurosat": ({"name": "image-folder", "image_size": 64}, 8, 200),
+}
 """The source, the side of a patch in pixels, and training steps."""
 TINY = {name: {"name": name} for name in ("vit", "longformer", "transformer-xl")}
 

@@ -57,6 +57,7 @@ ORDERS: Mapping[str, tuple[str, dict[str, Any]]] = {
 PUBLISHED = {"row": 18.64, "column": 18.41, "hilbert": 18.62, "diagonal": 18.47, "spiral": 18.57, "snake": 18.38}
 CLAIM = 0.26
 Line = dict[str, Any]
+Setting = tuple[str, str, str, str]
 
 
 def recipe(data: Path, seed: int, prior: Mapping[str, Any]) -> dict[str, Any]:
@@ -142,7 +143,7 @@ def table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def overview(rankings: Mapping[tuple[str, ...], Line]) -> str:
+def overview(rankings: Mapping[Setting, Line]) -> str:
     rows = []
     for (data, tokenizer, numbers, prior), line in rankings.items():
         best, *others = line["all"]
@@ -163,7 +164,7 @@ def overview(rankings: Mapping[tuple[str, ...], Line]) -> str:
     return table([*header, "worst"], rows)
 
 
-def details(rankings: Mapping[tuple[str, ...], Line], data: str, tokenizer: str) -> str:
+def details(rankings: Mapping[Setting, Line], data: str, tokenizer: str) -> str:
     columns = [(numbers, prior) for numbers in NUMBERS for prior in PRIORS]
     scores = [{each["name"]: each["score"] for each in rankings[data, tokenizer, *column]["all"]} for column in columns]
     rows = [
@@ -184,7 +185,7 @@ def verdict(found: Mapping[str, float]) -> str:
     return f"with an interval that contains the published {CLAIM} points"
 
 
-def agreement(rankings: Mapping[tuple[str, ...], Line], first: str, second: str) -> list[float]:
+def agreement(rankings: Mapping[Setting, Line], first: str, second: str) -> list[float]:
     """Kendall's tau between the rankings of two priors, with everything else the same."""
     taus = []
     for tokens in product(DATA, TOKENIZERS, NUMBERS):
@@ -196,7 +197,7 @@ def agreement(rankings: Mapping[tuple[str, ...], Line], first: str, second: str)
     return taus
 
 
-def conclusion(rankings: Mapping[tuple[str, ...], Line]) -> Iterable[str]:
+def conclusion(rankings: Mapping[Setting, Line]) -> Iterable[str]:
     """Conclusions from the figures, as sentences; starved tables are excluded."""
     starving = [setting for setting, line in rankings.items() if line["starved"]]
     rankings = {setting: line for setting, line in rankings.items() if setting not in starving}

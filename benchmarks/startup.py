@@ -65,9 +65,9 @@ def measure_commands(rounds: int) -> None:
     measured: dict[str, list[float]] = {name: [] for name in COMMANDS}
     for number in range(rounds + 1):
         for name, arguments in COMMANDS.items():
-            seconds = cpu_seconds(arguments)
+            taken = cpu_seconds(arguments)
             if number > 0:
-                measured[name].append(seconds)
+                measured[name].append(taken)
     print("| command | CPU seconds | ratio to `import torch` | range |")
     print("| --- | --- | --- | --- |")
     for name, seconds in measured.items():

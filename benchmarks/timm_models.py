@@ -120,9 +120,10 @@ def measured(name: str, patch: tuple[int, int]) -> dict[str, Any]:
         patch: height and width of its patches, pixels.
     """
     torch.manual_seed(0)
-    model, cut = _built(name, (GRID[0] * patch[0], GRID[1] * patch[1]))
+    image = (GRID[0] * patch[0], GRID[1] * patch[1])
+    model, cut = _built(name, image)
     model = _shaken(model).double()
-    noise = torch.randn(2, 3, *model.patch_embed.img_size, dtype=torch.float64)
+    noise = torch.randn(2, 3, *image, dtype=torch.float64)
     with torch.no_grad():
         expected = model(noise)
         differences = {"wrap": _difference(reorder_kit.wrap(model, torch.randperm(24))(noise), expected)}
@@ -158,7 +159,8 @@ def _built(name: str, image: tuple[int, int]) -> tuple[Any, dict[str, int]]:
 
 
 def _heads_of(block: nn.Module) -> int:
-    return next((int(part.num_heads) for part in block.modules() if hasattr(part, "num_heads")), 1)
+    found = (getattr(part, "num_heads", None) for part in block.modules())
+    return next((heads for heads in found if isinstance(heads, int)), 1)
 
 
 def _shaken(model: nn.Module) -> nn.Module:
