@@ -30,6 +30,8 @@ from reorder_kit.host.plugin_host import PluginHost
 ORDERS = ("row", "column", "hilbert", "spiral", "diagonal", "snake", "random")
 WIDTH = {"depth": 2, "dim": 32}
 TRANSFORMER = {"heads": 4, **WIDTH}
+ONE_WAY = {"bidirectional": False, "readout": "last"}
+SCANNED = {"state": 16, "head_dim": 16, **WIDTH}
 BACKBONES: dict[str, dict[str, Any]] = {
     "vit, mean": {"name": "vit", "readout": "mean", **TRANSFORMER},
     "recurrent, last": {"name": "recurrent", **WIDTH},
@@ -64,6 +66,20 @@ BACKBONES: dict[str, dict[str, Any]] = {
         "readout": "last",
         **TRANSFORMER,
     },
+    "mamba2, one direction, last": {"name": "mamba2", **SCANNED, **ONE_WAY},
+    "mamba2, both directions, mean": {"name": "mamba2", **SCANNED, "readout": "mean"},
+    "gated-deltanet, one direction, last": {"name": "gated-deltanet", "heads": 2, "head_dim": 16, **WIDTH, **ONE_WAY},
+    "arm, four scans, mean": {"name": "arm", "state": 4, **WIDTH},
+    "vmamba, four scans, mean": {"name": "vmamba", "dim": 32, "depths": [1, 1]},
+    "hierarchical, window 2, mean": {"name": "hierarchical", "dim": 32},
+    "sparse, stride 4, causal, last": {
+        "name": "sparse",
+        "stride": 4,
+        "causal": True,
+        "readout": "last",
+        **TRANSFORMER,
+    },
+    "violin, along the sequence, mean": {"name": "violin", "along_sequence": True, **TRANSFORMER},
 }
 DATA: dict[str, dict[str, Any]] = {
     "digits-4x4": {"data": {"name": "digits", "batch_size": 100}, "grid": [4, 4], "epochs": 10},
