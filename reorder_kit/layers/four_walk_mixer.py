@@ -41,7 +41,7 @@ class FourWalkMixer(nn.Module):
     def forward(
         self, tokens: Float[Tensor, "batch token dim"], across: Order, lengths: Int[Tensor, " batch"] | None = None
     ) -> Float[Tensor, "batch token dim"]:
-        """Mix.
+        """Mix the tokens along the four walks.
 
         Args:
             tokens: the tokens, with all padding last.
