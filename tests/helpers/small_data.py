@@ -190,6 +190,7 @@ SMALL: dict[str, Callable[[Path], dict[str, Any]]] = {
     "multi-label-folder": small_multi_label_folder,
     # 64 patches: with 16 there are so few distinct images that splits would overlap.
     "planted-chain": lambda _: {"grid": (8, 8), "train_images": 60, "validation_images": 20, "test_images": 30},
+    "needle": lambda _: {"grid": (4, 4), "train_images": 60, "validation_images": 20, "test_images": 30},
     "segmentation-folder": small_segmentation_folder,
     "scenes": lambda _: {"train_images": 60, "validation_images": 20, "test_images": 30},
     "torchvision": small_fashion_mnist,

@@ -24,7 +24,7 @@ SOURCES = PluginHost(third_party=False).data_sources
 CACHED = [
     (name, kind)
     for name in SOURCES
-    if name not in ("digits", "planted-chain", "scenes", "torchvision")
+    if name not in ("digits", "needle", "planted-chain", "scenes", "torchvision")
     for kind in SOURCES.get(name).target_kinds
 ]
 of_every_source = pytest.mark.parametrize(
