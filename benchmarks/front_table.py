@@ -14,7 +14,6 @@ MODELS = {
     "mamba": "Mamba, forward",
     "bimamba": "Mamba, both directions",
     "gru": "GRU",
-    "gru-mean": "GRU, mean readout",
 }
 LEAST_SEEDS = 3
 
