@@ -40,7 +40,7 @@ class Needle(DataSource):
     image (``reorder_kit.ops.needle``), and 1.0 with an order that puts each needle among the patches that it reads.
     With ``predecessor``, n counts the patches that can be the needle.
 
-    The images are the same for every run seed. With so many of them, hardly any test image is a training image.
+    The images are the same for every run seed. On very small grids, test images are also training images.
 
     Source: made for this package; the name is that of a test of language models (G. Kamradt, Needle In A Haystack,
     2023, https://github.com/gkamradt/LLMTest_NeedleInAHaystack).

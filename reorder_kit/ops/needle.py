@@ -21,7 +21,7 @@ def static_accuracy(read: int, places: int, classes: int) -> Fraction:
         classes: number of classes, all equally frequent.
 
     Raises:
-        ReorderKitError: if more patches are read than there are, or there is no class.
+        ReorderKitError: if more patches are read than can be the needle, or a number is too small.
 
     >>> static_accuracy(5, 16, 4), float(static_accuracy(5, 16, 4))
     (Fraction(31, 64), 0.484375)
